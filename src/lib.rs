@@ -1,1 +1,7 @@
-//! stub
+//! What Hubline's agent and hub must agree on: the model, its form on the wire, configuration, TLS, telemetry;
+//! and the `hubline` command line.
+//!
+//! Data flows from the agents' clusters to the hub and from there to APISIX; see `docs/architecture.md`.
+
+pub mod model;
+pub mod wire;

@@ -1,1 +1,5 @@
-//! stub
+//! The agent: reads what one cluster declares and streams it to the hubs.
+//!
+//! Data flows `source → index → translate → publish → session`; what the hub answers comes back through `status`.
+
+pub mod output;

@@ -1,1 +1,8 @@
-//! stub
+//! The hub: merges the clusters and is the only writer to one APISIX.
+//!
+//! Data flows `ingest → cluster → federate → plan → sink`; `persist` stands beside `cluster`, `api` reads the [`view`].
+
+pub mod change;
+pub mod object;
+pub mod path;
+pub mod view;

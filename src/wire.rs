@@ -1,0 +1,23 @@
+//! The stream between agent and hub: the only place that knows protobuf.
+//!
+//! Messages here are plain values; [`codec`] converts them from and to what travels.
+//! A resource travels as bytes that both sides hash ([`EncodedResource`]),
+//! so that fields or kinds which one side does not know never make the digests differ.
+
+pub mod codec;
+pub mod digest;
+pub mod limits;
+mod message;
+#[expect(missing_docs, reason = "generated from proto/, documented there")]
+#[allow(clippy::all, clippy::pedantic, reason = "generated")]
+pub mod proto;
+mod resource;
+#[cfg(test)]
+mod tests;
+
+pub use digest::{BucketId, ContentHash, Digest, DigestTable};
+pub use message::{
+    Ack, AgentMessage, BucketSet, Delta, Epoch, GroupInventory, Held, Hello, HubMessage, Inventory, Nack,
+    ResourceStatus, Resync, ResyncReason, Scope, SnapshotBegin, SnapshotEnd, Status, TouchedBucket, Welcome,
+};
+pub use resource::{DecodedResource, EncodedResource, WireError};

@@ -1,0 +1,2 @@
+//! Generated from `proto/hubline/v1`.
+tonic::include_proto!("hubline.v1");

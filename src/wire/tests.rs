@@ -1,0 +1,290 @@
+use prost::Message;
+
+use super::*;
+use crate::model::{
+    Backend, Certificate, ClusterId, EndpointSet, EndpointState, GroupKind, HostName, Key, PathMatch, Port, Resource,
+    ResourceKind, Route, SecretText, Service, ServicePort,
+};
+
+fn key(kind: ResourceKind, name: &str) -> Key {
+    Key::new(kind, &GroupKind::new("networking.k8s.io", "Ingress"), "shop", name, "a")
+}
+
+fn route() -> Resource {
+    Resource::Route(Route {
+        hosts: vec![HostName::new("a.example.com").unwrap()],
+        paths: vec![PathMatch::Prefix("/".to_owned())],
+        methods: Vec::new(),
+        conditions: Vec::new(),
+        priority: -3,
+        backends: vec![Backend {
+            service: key(ResourceKind::Service, "web"),
+            weight: 100,
+        }],
+        plugins: Vec::new(),
+        plugin_sets: Vec::new(),
+        timeouts: None,
+        websocket: true,
+        created: Some(crate::model::UnixSeconds(17)),
+    })
+}
+
+fn samples() -> Vec<(Key, Resource)> {
+    let endpoint = crate::model::Endpoint {
+        address: "fd00::1".to_owned(),
+        port: Port::new(8080).unwrap(),
+        state: EndpointState::Draining,
+        node: Some("n1".to_owned()),
+        zone: None,
+    };
+    let service = Service {
+        port: ServicePort {
+            number: Some(Port::new(80).unwrap()),
+            name: Some("http".to_owned()),
+            protocol: crate::model::Protocol::Tcp,
+            app_protocol: None,
+        },
+        endpoints: key(ResourceKind::EndpointSet, "web"),
+        external_name: None,
+        node_port: Some(Port::new(30080).unwrap()),
+        external_traffic_policy: crate::model::TrafficPolicy::Local,
+        load_balancer_addresses: vec!["1.2.3.4".to_owned()],
+        settings: crate::model::BackendSettings {
+            scheme: crate::model::Scheme::Grpcs,
+            load_balancing: crate::model::LoadBalancing::ConsistentHash {
+                hash_on: "vars".to_owned(),
+                key: "remote_addr".to_owned(),
+            },
+            host: crate::model::HostHandling::Rewrite("b".to_owned()),
+            timeouts: Some(crate::model::Timeouts {
+                connect_ms: 1,
+                send_ms: 2,
+                read_ms: 3,
+            }),
+            retries: Some(0),
+        },
+        unresolved: None,
+    };
+    let certificate = Certificate {
+        hosts: vec![HostName::new("*.example.com").unwrap()],
+        chain: "chain".to_owned(),
+        private_key: SecretText::new("key".to_owned()),
+        created: None,
+    };
+    vec![
+        (key(ResourceKind::Route, "web"), route()),
+        (key(ResourceKind::Service, "web"), Resource::Service(service)),
+        (
+            key(ResourceKind::EndpointSet, "web"),
+            Resource::EndpointSet(EndpointSet {
+                endpoints: vec![endpoint],
+            }),
+        ),
+        (
+            key(ResourceKind::Certificate, "web"),
+            Resource::Certificate(certificate),
+        ),
+    ]
+}
+
+#[test]
+fn resources_come_back_as_they_were_sent() {
+    for (key, resource) in samples() {
+        let encoded = EncodedResource::encode(&key, &resource);
+        let decoded = EncodedResource::from_bytes(encoded.bytes().clone()).decode().unwrap();
+        assert_eq!(
+            decoded,
+            DecodedResource {
+                key,
+                resource: Ok(Some(resource))
+            }
+        );
+    }
+}
+
+#[test]
+fn unknown_fields_and_kinds_are_hashed_and_ignored() {
+    let (key, resource) = samples().remove(0);
+    let encoded = EncodedResource::encode(&key, &resource);
+    // Field 999 of a newer agent, a varint.
+    let newer = [encoded.bytes().to_vec(), vec![0xb8, 0x3e, 0x01]].concat();
+    let newer = EncodedResource::from_bytes(newer.into());
+    assert_ne!(newer.hash(), encoded.hash());
+    assert_eq!(newer.decode().unwrap().resource, Ok(Some(resource)));
+
+    let body = proto::Resource {
+        key: Some(proto::Key {
+            kind: 99,
+            ..codec::encode::key(&key)
+        }),
+        body: None,
+    };
+    let unknown = EncodedResource::from_bytes(body.encode_to_vec().into())
+        .decode()
+        .unwrap();
+    assert_eq!(
+        (unknown.key.kind, unknown.resource),
+        (ResourceKind::Other(99), Ok(None))
+    );
+}
+
+#[test]
+fn a_truncated_resource_is_a_clear_error() {
+    let (key, resource) = samples().remove(0);
+    let bytes = EncodedResource::encode(&key, &resource).bytes().clone();
+    let cut = EncodedResource::from_bytes(bytes.slice(..bytes.len() - 1));
+    assert!(matches!(cut.decode(), Err(WireError::Malformed(_))));
+}
+
+#[test]
+fn a_bad_field_spares_the_key() {
+    let (key, resource) = samples().remove(0);
+    let mut message = codec::encode::resource(&key, &resource);
+    if let Some(proto::resource::Body::Route(route)) = &mut message.body {
+        route.hosts = vec!["not a host".to_owned()];
+    }
+    let decoded = EncodedResource::from_bytes(message.encode_to_vec().into())
+        .decode()
+        .unwrap();
+    assert_eq!(decoded.key, key);
+    let error = decoded.resource.unwrap_err().to_string();
+    assert!(error.contains("route.hosts") && error.contains("not a host"), "{error}");
+}
+
+#[test]
+fn too_large_resources_are_refused_before_they_are_read() {
+    let bytes = vec![0; limits::MAX_RESOURCE_BYTES + 1];
+    let part = proto::SnapshotPart {
+        resources: vec![bytes.into()],
+    };
+    let message = proto::AgentMessage {
+        message: Some(proto::agent_message::Message::SnapshotPart(part)),
+    };
+    assert!(matches!(codec::agent_message(message), Err(WireError::TooLarge { .. })));
+}
+
+#[test]
+fn messages_come_back_as_they_were_sent() {
+    let (key, resource) = samples().remove(0);
+    let encoded = EncodedResource::encode(&key, &resource);
+    let group = crate::model::Group::of(&key);
+    let mut table = DigestTable::default();
+    table.replace(&key, None, Some(encoded.hash()));
+    let groups = vec![GroupInventory {
+        group: group.clone(),
+        completeness: crate::model::Completeness::Complete,
+        count: 1,
+        digests: table.fold(&group, 3),
+    }];
+    let bucket = BucketId::of(&key);
+    let touched = vec![TouchedBucket {
+        group: group.clone(),
+        bucket,
+        digest: table.bucket(&group, bucket),
+    }];
+    let epoch = Epoch { counter: 3, random: 9 };
+    let scope = Scope::Buckets(vec![BucketSet {
+        group,
+        bits: 3,
+        buckets: vec![bucket.coarse(3)],
+    }]);
+    assert!(scope.contains(&key) && Scope::Everything.contains(&key) && !Scope::NOTHING.contains(&key));
+    let inventory = Inventory {
+        epoch,
+        revision: 4,
+        groups: groups.clone(),
+    };
+    let hello = Hello {
+        cluster: ClusterId::new("a").unwrap().to_string(),
+        cluster_uid: "uid".to_owned(),
+        instance: "pod".to_owned(),
+        capabilities: vec!["x".to_owned()],
+        inventory: inventory.clone(),
+    };
+    let delta = Delta {
+        base_revision: 4,
+        revision: 6,
+        upserts: vec![encoded.clone()],
+        removals: vec![key.clone()],
+        touched,
+    };
+    let begin = SnapshotBegin {
+        epoch,
+        revision: 4,
+        scope: scope.clone(),
+        groups,
+    };
+    let end = SnapshotEnd {
+        revision: 4,
+        count: 1,
+        digest: Digest::default().with(encoded.hash()),
+    };
+    for message in [
+        AgentMessage::Hello(hello),
+        AgentMessage::Offer(inventory),
+        AgentMessage::SnapshotBegin(begin),
+        AgentMessage::SnapshotPart(vec![encoded]),
+        AgentMessage::SnapshotEnd(end),
+        AgentMessage::Delta(delta),
+        AgentMessage::Heartbeat(7, true),
+        AgentMessage::Unknown,
+    ] {
+        assert_eq!(codec::agent_message(codec::to_agent_wire(message.clone())), Ok(message));
+    }
+    let resync = HubMessage::Resync(Resync {
+        reason: ResyncReason::Gap,
+        scope,
+    });
+    let held = vec![Held {
+        key,
+        reason: "mass-removal".to_owned(),
+        message: "m".to_owned(),
+    }];
+    for message in [
+        resync,
+        HubMessage::Ack(Ack {
+            revision: 4,
+            taken: 1,
+            held,
+        }),
+        HubMessage::Superseded("b".to_owned()),
+    ] {
+        assert_eq!(codec::hub_message(codec::to_hub_wire(message.clone())), Ok(message));
+    }
+}
+
+mod laws {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Folding any table at any fineness keeps the sum, and order does not matter.
+        #[test]
+        fn digests_do_not_depend_on_order(names in proptest::collection::btree_set("[a-z]{1,8}", 1..40), bits in 0..12_u32) {
+            let keys: Vec<_> = names.iter().map(|name| key(ResourceKind::Route, name)).collect();
+            let (mut forward, mut backward) = (DigestTable::default(), DigestTable::default());
+            for key in &keys {
+                forward.replace(key, None, Some(ContentHash::of(key.name.as_bytes())));
+            }
+            for key in keys.iter().rev() {
+                backward.replace(key, None, Some(ContentHash(1)));
+                backward.replace(key, Some(ContentHash(1)), Some(ContentHash::of(key.name.as_bytes())));
+            }
+            let group = crate::model::Group::of(&keys[0]);
+            prop_assert_eq!(forward.fold(&group, bits), backward.fold(&group, bits));
+            let whole = forward.fold(&group, bits).into_iter().fold(Digest::default(), Digest::merged);
+            prop_assert_eq!(vec![whole], forward.fold(&group, 0));
+            prop_assert_eq!(forward.count(&group), keys.len() as u64);
+        }
+
+        /// No bytes at all make the decoder panic.
+        #[test]
+        fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = EncodedResource::from_bytes(bytes.clone().into()).decode().is_ok();
+            if let Ok(message) = proto::AgentMessage::decode(bytes.as_slice()) {
+                let _ = codec::agent_message(message).is_ok();
+            }
+        }
+    }
+}
