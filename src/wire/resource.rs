@@ -35,7 +35,7 @@ pub enum WireError {
 
 impl WireError {
     /// The error of one field.
-    pub(crate) fn field(field: impl Into<String>, problem: impl ToString) -> Self {
+    pub(crate) fn field(field: impl Into<String>, problem: impl std::fmt::Display) -> Self {
         Self::Field {
             field: field.into(),
             problem: problem.to_string(),

@@ -25,7 +25,7 @@ pub fn agent_message(message: p::AgentMessage) -> Result<AgentMessage> {
         Some(Message::Hello(it)) => AgentMessage::Hello(hello(it)?),
         Some(Message::Offer(it)) => AgentMessage::Offer(inventory(it)?),
         Some(Message::SnapshotBegin(it)) => AgentMessage::SnapshotBegin(snapshot_begin(it)?),
-        Some(Message::SnapshotPart(it)) => AgentMessage::SnapshotPart(resources(it.resources)?),
+        Some(Message::SnapshotPart(it)) => AgentMessage::SnapshotPart(resources(&it.resources)?),
         Some(Message::SnapshotEnd(it)) => AgentMessage::SnapshotEnd(SnapshotEnd {
             revision: it.revision,
             count: it.count,
@@ -83,7 +83,7 @@ fn hash(field: &str, bytes: &[u8]) -> Result<ContentHash> {
     number(field, bytes).map(ContentHash)
 }
 
-fn resources(resources: Vec<Bytes>) -> Result<Vec<EncodedResource>> {
+fn resources(resources: &[Bytes]) -> Result<Vec<EncodedResource>> {
     if let Some(large) = resources.iter().find(|bytes| bytes.len() > MAX_RESOURCE_BYTES) {
         return Err(too_large("a resource's bytes", large.len(), MAX_RESOURCE_BYTES));
     }
@@ -213,7 +213,7 @@ fn delta(delta: p::Delta) -> Result<Delta> {
     Ok(Delta {
         base_revision: delta.base_revision,
         revision: delta.revision,
-        upserts: resources(delta.upserts)?,
+        upserts: resources(&delta.upserts)?,
         removals: delta.removals.into_iter().map(decode::key).collect::<Result<_>>()?,
         touched: delta.touched.into_iter().map(touched).collect::<Result<_>>()?,
     })
