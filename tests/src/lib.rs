@@ -1,1 +1,11 @@
-//! stub
+//! What the tests and the demo stand on: stand-ins for everything around Hubline.
+//!
+//! - [`kube`]: real kube-apiservers with etcd, started per test.
+//! - [`link`]: TCP links that can be cut, delayed and slowed.
+//! - [`netns`]: runs a test again in a network namespace with addresses of its own.
+//! - [`echo`]: backends that say who they are.
+//!
+//! Nothing here is part of a released binary.
+
+pub mod kube;
+pub mod ports;
