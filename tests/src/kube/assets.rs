@@ -128,7 +128,7 @@ fn build(binary: &Binary, folder: &Path) -> Result<()> {
         .stderr
         .take()
         .context("the build has no error output")?;
-    let tail = follow(binary.name, lines_of(output));
+    let tail = follow(binary.name, &lines_of(output));
     let status = child.wait()?;
     if !status.success() {
         bail!(
@@ -181,7 +181,7 @@ fn lines_of(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
 }
 
 /// Prints how far the build is until its output ends; returns the last lines of it.
-fn follow(name: &str, lines: Receiver<String>) -> Vec<String> {
+fn follow(name: &str, lines: &Receiver<String>) -> Vec<String> {
     let begin = Instant::now();
     let mut shown = begin;
     let mut count = 0_usize;
