@@ -1,1 +1,15 @@
-//! stub
+//! What the tests and the demo stand on: stand-ins for everything around Hubline.
+//!
+//! - [`kube`]: real kube-apiservers with etcd, started per test.
+//! - [`link`]: TCP links that can be cut, delayed and slowed.
+//! - [`netns`]: runs a test again in a network namespace with addresses of its own.
+//! - [`echo`]: backends that say who they are.
+//! - [`ports`]: free ports for servers that must be told theirs.
+//!
+//! Nothing here is part of a released binary.
+
+pub mod echo;
+pub mod kube;
+pub mod link;
+pub mod netns;
+pub mod ports;
