@@ -117,10 +117,13 @@ fn lists_and_mappings_come_from_the_environment_as_yaml() {
     assert_eq!(loaded.limits["a"], 1);
 }
 
+/// A YAML text, the environment, and what the message must say.
+type Wrong<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
+
 /// Whatever is wrong: the message names the key, where it was set, and what is allowed.
 #[test]
 fn errors_name_key_origin_and_what_is_allowed() {
-    let table: [(&str, &[(&str, &str)], &[&str]); 14] = [
+    let table: [Wrong; 14] = [
         (
             "name: a\ndataDri: /x\n",
             &[],
