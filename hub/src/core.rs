@@ -1,0 +1,364 @@
+//! The one task that owns the clusters' state machines, the federation and the planner.
+//!
+//! Everything that changes what the hub knows or wants passes here, one event at a time; each event's cost is that of
+//! its change. Desired objects are committed at once: endpoint changes wait for nothing. After a batch of events readers
+//! get a new [`View`]. *Absent:* I/O of any kind; sessions, disk and target are reached through handles that never block.
+
+mod made;
+mod problems;
+mod status;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use hubline::model::{ClusterId, GlobalKey, Key, ResourceKind};
+use hubline::wire::{ContentHash, HubMessage, ResourceStatus};
+use imbl::OrdMap;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::change::{Change, Stored};
+use crate::cluster::{Cluster, Effect, Event, SessionId};
+use crate::config::ClusterList;
+use crate::desired::DesiredWriter;
+use crate::federate::{Federation, Verdict};
+use crate::ingest::{Inbound, Sessions};
+use crate::object::ObjectId;
+use crate::persist;
+use crate::plan::{ClusterRegistry, PlanOutput, Planner, Prefix};
+use crate::view::{ClusterSummary, Outcome, Problem, ProblemKind, View};
+use made::Made;
+use problems::{ProblemBook, Stage};
+use status::StatusBook;
+
+/// Events taken between two views: some milliseconds of work, so that readers lag little and a burst costs few versions.
+const BATCH: usize = 256;
+
+/// How long statuses wait for more of them: the way to the target and back takes 10 to 60 ms (`reference/apisix.md`),
+/// so that agents hear of the end of a write and seldom of its beginning.
+const STATUS_HOLDOFF: Duration = Duration::from_millis(100);
+
+/// What the core reaches the rest of the hub by.
+#[derive(Debug)]
+pub struct Handles {
+    /// Where desired objects go.
+    pub desired: DesiredWriter,
+    /// Where last good states go.
+    pub persist: persist::Writer,
+    /// The open streams.
+    pub sessions: Arc<Sessions>,
+    /// The clusters that the operator lists.
+    pub clusters: watch::Receiver<Arc<ClusterList>>,
+    /// Where readers find the view.
+    pub view: Arc<ArcSwap<View>>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Core {
+    handles: Handles,
+    prefix: Prefix,
+    registry: ClusterRegistry,
+    clusters: BTreeMap<ClusterId, Cluster>,
+    federation: Federation,
+    planner: Planner,
+    resources: OrdMap<GlobalKey, Stored>,
+    summaries: OrdMap<ClusterId, Arc<ClusterSummary>>,
+    problems: ProblemBook,
+    statuses: StatusBook,
+    made: Made,
+    stale_summaries: BTreeSet<ClusterId>,
+    version: u64,
+}
+
+impl Core {
+    /// A core with the clusters that were persisted: what they had is in force, and committed, before it runs.
+    #[must_use]
+    pub fn new(handles: Handles, prefix: Prefix, planner: Planner, restored: Vec<(ClusterId, Cluster)>) -> Self {
+        let mut core = Self {
+            handles,
+            prefix,
+            registry: ClusterRegistry::default(),
+            clusters: BTreeMap::new(),
+            federation: Federation::new(),
+            planner,
+            resources: OrdMap::new(),
+            summaries: OrdMap::new(),
+            problems: ProblemBook::default(),
+            statuses: StatusBook::default(),
+            made: Made::default(),
+            stale_summaries: BTreeSet::new(),
+            version: 0,
+        };
+        for (id, cluster) in restored {
+            core.take_in(id, cluster);
+        }
+        core.configured();
+        core.publish();
+        core
+    }
+
+    /// Runs until `shutdown`.
+    pub async fn run(
+        mut self,
+        mut inbound: mpsc::Receiver<Inbound>,
+        mut outcomes: mpsc::Receiver<Vec<(ObjectId, Outcome)>>,
+        shutdown: CancellationToken,
+    ) {
+        let mut ticks = interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut clusters = self.handles.clusters.clone();
+        let mut say_at: Option<Instant> = None;
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                Some(first) = inbound.recv() => {
+                    self.inbound(first);
+                    for _ in 1..BATCH {
+                        let Ok(next) = inbound.try_recv() else { break };
+                        self.inbound(next);
+                    }
+                }
+                Some(list) = outcomes.recv() => self.outcomes(list),
+                Ok(()) = clusters.changed() => self.configured(),
+                _ = ticks.tick() => self.tick(),
+                () = sleep_until(say_at.unwrap_or_else(Instant::now)), if say_at.is_some() => {
+                    self.say();
+                    say_at = None;
+                }
+            }
+            self.publish();
+            if say_at.is_none() && !self.statuses.dirty().is_empty() {
+                say_at = Some(Instant::now() + STATUS_HOLDOFF);
+            }
+        }
+    }
+
+    fn take_in(&mut self, id: ClusterId, cluster: Cluster) {
+        let changes: Vec<_> =
+            cluster.resources().map(|(key, stored)| Change { key: key.clone(), now: Some(stored.clone()) }).collect();
+        let settled = cluster.settled();
+        self.clusters.insert(id.clone(), cluster);
+        self.stale_summaries.insert(id.clone());
+        self.register(&id);
+        self.changed(&id, &changes);
+        if settled {
+            self.handles.desired.settle([self.prefix.cluster_prefix(&id)]);
+        }
+    }
+
+    fn register(&mut self, id: &ClusterId) {
+        if let Err(error) = self.registry.register(id) {
+            tracing::error!(cluster = %id, %error, "cluster refused");
+        }
+    }
+
+    /// The operator's list of clusters is read again: new ones are made, those that left it keep what they have.
+    fn configured(&mut self) {
+        let list = self.handles.clusters.borrow_and_update().clone();
+        for id in list.ids() {
+            if !self.clusters.contains_key(id) && self.registry.register(id).is_ok() {
+                self.clusters.insert(id.clone(), Cluster::new(id.clone()));
+            }
+        }
+        let ids: Vec<_> = self.clusters.keys().cloned().collect();
+        for id in ids {
+            let objects = self.planner.set_paths(&id, &list.paths(&id));
+            self.planned(objects);
+            self.on(&id, Event::Configured(list.settings(&id)));
+        }
+    }
+
+    fn inbound(&mut self, inbound: Inbound) {
+        self.on(&inbound.cluster, inbound.event);
+    }
+
+    fn tick(&mut self) {
+        let ids: Vec<_> = self.clusters.keys().cloned().collect();
+        for id in ids {
+            self.on(&id, Event::Tick);
+        }
+    }
+
+    fn on(&mut self, id: &ClusterId, event: Event) {
+        let Some(cluster) = self.clusters.get_mut(id) else {
+            // Ingest admits by the same list, which may have changed in between: the session is told to come again.
+            if let Event::Opened { session, .. } = event {
+                self.handles.sessions.close(session, crate::cluster::CloseReason::NotConfigured);
+            }
+            return;
+        };
+        let before = cluster.settled();
+        let effects = cluster.on(event, Timestamp::now());
+        let settled = !before && cluster.settled();
+        for effect in effects {
+            self.effect(id, effect);
+        }
+        if settled {
+            self.handles.desired.settle([self.prefix.cluster_prefix(id)]);
+        }
+    }
+
+    fn effect(&mut self, id: &ClusterId, effect: Effect) {
+        match effect {
+            Effect::Welcome(session) => self.welcome(id, session),
+            Effect::Send(session, message) => self.handles.sessions.send(session, message),
+            Effect::Close(session, reason) => self.handles.sessions.close(session, reason),
+            Effect::Changed(changes) => self.changed(id, &changes),
+            Effect::Quarantine(list) => self.quarantine(id, list),
+            Effect::Persist(operations) => self.handles.persist.write(id, operations),
+            Effect::Summary => drop(self.stale_summaries.insert(id.clone())),
+        }
+    }
+
+    fn welcome(&self, id: &ClusterId, session: SessionId) {
+        self.handles.sessions.welcome(session);
+        for status in self.statuses.replay(id) {
+            self.handles.sessions.send(session, HubMessage::Status(status));
+        }
+    }
+
+    fn quarantine(&mut self, id: &ClusterId, list: Vec<(Key, Option<Problem>)>) {
+        for (key, problem) in list {
+            let key = GlobalKey { cluster: id.clone(), key };
+            if self.problems.set(Stage::Cluster, &key, problem.into_iter().collect()) {
+                self.statuses.touch(&key);
+            }
+        }
+    }
+
+    /// The short way of every change: federate, plan, commit.
+    fn changed(&mut self, id: &ClusterId, changes: &[Change]) {
+        for change in changes {
+            let key = GlobalKey { cluster: id.clone(), key: change.key.clone() };
+            self.statuses.touch(&key);
+            match &change.now {
+                Some(stored) => self.resources.insert(key, stored.clone()),
+                None => self.resources.remove(&key),
+            };
+        }
+        let verdicts = self.federation.apply(id, changes);
+        let output = self.planner.apply(id, changes, &verdicts);
+        self.planned(output);
+        for verdict in verdicts {
+            self.judged(verdict);
+        }
+    }
+
+    fn judged(&mut self, verdict: Verdict) {
+        let Verdict { key, standing } = verdict;
+        let content_hash = self.resources.get(&key).map_or(ContentHash(0), |stored| stored.hash);
+        let problem = |conflict: &crate::federate::Conflict| Problem {
+            kind: ProblemKind::Conflict,
+            reason: "Conflict".to_owned(),
+            message: conflict.to_string(),
+            content_hash,
+        };
+        if self.problems.set(Stage::Federate, &key, standing.lost.iter().map(problem).collect()) {
+            self.statuses.touch(&key);
+        }
+    }
+
+    fn planned(&mut self, output: PlanOutput) {
+        for (id, object) in &output.objects {
+            for key in self.made.set(id, object.clone()) {
+                let problems = self.refusals(&key);
+                self.problems.set(Stage::Sink, &key, problems);
+                self.statuses.touch(&key);
+            }
+        }
+        self.handles.desired.commit(output.objects);
+        for (key, problems) in output.problems {
+            if self.problems.set(Stage::Plan, &key, problems) {
+                self.statuses.touch(&key);
+            }
+        }
+    }
+
+    fn outcomes(&mut self, list: Vec<(ObjectId, Outcome)>) {
+        for (id, outcome) in list {
+            for key in self.made.outcome(&id, outcome) {
+                let problems = self.refusals(&key);
+                self.problems.set(Stage::Sink, &key, problems);
+                self.statuses.touch(&key);
+            }
+        }
+    }
+
+    /// What the target refuses of a resource's objects.
+    fn refusals(&self, key: &GlobalKey) -> Vec<Problem> {
+        let refused = self.made.of(key).filter_map(|(id, outcome)| match outcome {
+            Outcome::Refused { reason, message, .. } => Some(Problem {
+                kind: ProblemKind::Refused,
+                reason: reason.clone(),
+                message: format!("{id}: {message}"),
+                content_hash: self.resources.get(key).map_or(ContentHash(0), |stored| stored.hash),
+            }),
+            Outcome::Pending | Outcome::Programmed(_) => None,
+        });
+        refused.collect()
+    }
+
+    /// Tells the live sessions what changed.
+    fn say(&mut self) {
+        for id in self.statuses.dirty() {
+            let mut statuses = std::mem::take(&mut self.statuses);
+            let messages = statuses.flush(&id, |key| self.status(&id, key));
+            self.statuses = statuses;
+            let Some(session) = self.clusters.get(&id).and_then(Cluster::session) else { continue };
+            for message in messages {
+                self.handles.sessions.send(session, HubMessage::Status(message));
+            }
+        }
+    }
+
+    /// What is to be said of a resource now.
+    fn status(&self, cluster: &ClusterId, key: &Key) -> Option<ResourceStatus> {
+        let global = GlobalKey { cluster: cluster.clone(), key: key.clone() };
+        let said = |hash: ContentHash, condition: &str, reason: &str, message: &str| ResourceStatus {
+            key: key.clone(),
+            content_hash: hash,
+            condition: condition.to_owned(),
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+            gone: false,
+        };
+        if let Some(worst) = self.problems.of(&global).and_then(|problems| problems.first()) {
+            return Some(said(worst.content_hash, worst.kind.label(), &worst.reason, &worst.message));
+        }
+        let stored = self.resources.get(&global)?;
+        // Programmed endpoint sets are not told: an answer to every endpoint change would double their traffic.
+        let silent = matches!(key.kind, ResourceKind::EndpointSet | ResourceKind::Node | ResourceKind::ClusterInfo);
+        if silent {
+            return None;
+        }
+        let mut outcomes = self.made.of(&global).map(|(_, outcome)| outcome).peekable();
+        if outcomes.peek().is_none() {
+            return Some(said(stored.hash, "Accepted", "Accepted", ""));
+        }
+        let pending = outcomes.any(|outcome| *outcome == Outcome::Pending);
+        let condition = if pending { "Pending" } else { "Programmed" };
+        Some(said(stored.hash, condition, condition, ""))
+    }
+
+    fn publish(&mut self) {
+        for id in std::mem::take(&mut self.stale_summaries) {
+            if let Some(cluster) = self.clusters.get(&id) {
+                self.summaries.insert(id, Arc::new(cluster.summary()));
+            }
+        }
+        self.version += 1;
+        self.handles.view.store(Arc::new(View {
+            version: self.version,
+            clusters: self.summaries.clone(),
+            resources: self.resources.clone(),
+            problems: self.problems.all().clone(),
+            desired: self.made.desired().clone(),
+            outcomes: self.made.outcomes().clone(),
+        }));
+    }
+}

@@ -1,0 +1,143 @@
+//! Which objects were made from which resource, and what became of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use hubline::model::GlobalKey;
+use hubline::wire::ContentHash;
+use imbl::OrdMap;
+
+use crate::object::{Object, ObjectId};
+use crate::view::Outcome;
+
+/// Desired objects with their outcomes, and the way back from resources to them. Bounded by the desired objects.
+#[derive(Debug, Default)]
+pub struct Made {
+    desired: OrdMap<ObjectId, Arc<Object>>,
+    outcomes: OrdMap<ObjectId, Outcome>,
+    of: BTreeMap<GlobalKey, BTreeSet<ObjectId>>,
+}
+
+impl Made {
+    /// Sets or forgets a desired object; returns the resources whose status may change by it.
+    pub fn set(&mut self, id: &ObjectId, object: Option<Arc<Object>>) -> BTreeSet<GlobalKey> {
+        let mut touched = BTreeSet::new();
+        let before = match &object {
+            Some(object) => self.desired.insert(id.clone(), object.clone()),
+            None => self.desired.remove(id),
+        };
+        for cause in before.iter().flat_map(|object| &object.causes) {
+            self.unlink(&cause.key, id);
+            touched.insert(cause.key.clone());
+        }
+        for cause in object.iter().flat_map(|object| &object.causes) {
+            self.of.entry(cause.key.clone()).or_default().insert(id.clone());
+            touched.insert(cause.key.clone());
+        }
+        match &object {
+            None => drop(self.outcomes.remove(id)),
+            Some(object) if !self.speaks_of(id, object.hash) => drop(self.outcomes.insert(id.clone(), Outcome::Pending)),
+            Some(_) => {}
+        }
+        touched
+    }
+
+    fn unlink(&mut self, key: &GlobalKey, id: &ObjectId) {
+        let Some(objects) = self.of.get_mut(key) else { return };
+        objects.remove(id);
+        if objects.is_empty() {
+            self.of.remove(key);
+        }
+    }
+
+    /// Whether the outcome of an object is that of this content.
+    fn speaks_of(&self, id: &ObjectId, content: ContentHash) -> bool {
+        match self.outcomes.get(id) {
+            Some(Outcome::Programmed(hash) | Outcome::Refused { hash, .. }) => *hash == content,
+            Some(Outcome::Pending) | None => false,
+        }
+    }
+
+    /// The target's word on an object; one about an object or content that is no longer desired is ignored.
+    /// Returns the resources whose status may change by it.
+    pub fn outcome(&mut self, id: &ObjectId, outcome: Outcome) -> Vec<GlobalKey> {
+        let Some(object) = self.desired.get(id) else { return Vec::new() };
+        let current = match &outcome {
+            Outcome::Programmed(hash) | Outcome::Refused { hash, .. } => *hash == object.hash,
+            Outcome::Pending => true,
+        };
+        if !current || self.outcomes.get(id) == Some(&outcome) {
+            return Vec::new();
+        }
+        let keys = object.causes.iter().map(|cause| cause.key.clone()).collect();
+        self.outcomes.insert(id.clone(), outcome);
+        keys
+    }
+
+    /// The objects made from a resource, with their outcomes.
+    pub fn of(&self, key: &GlobalKey) -> impl Iterator<Item = (&ObjectId, &Outcome)> {
+        let ids = self.of.get(key).into_iter().flatten();
+        ids.filter_map(|id| self.outcomes.get(id).map(|outcome| (id, outcome)))
+    }
+
+    /// All desired objects; cloning them costs nothing.
+    #[must_use]
+    pub fn desired(&self) -> &OrdMap<ObjectId, Arc<Object>> {
+        &self.desired
+    }
+
+    /// All outcomes; cloning them costs nothing.
+    #[must_use]
+    pub fn outcomes(&self) -> &OrdMap<ObjectId, Outcome> {
+        &self.outcomes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hubline::model::{ClusterId, GroupKind, Key, ResourceKind, SecretText};
+
+    use super::*;
+    use crate::object::{Cause, ObjectKind};
+
+    fn key(name: &str) -> GlobalKey {
+        let key = Key::new(ResourceKind::Route, &GroupKind::new("", "X"), "shop", name, "");
+        GlobalKey { cluster: ClusterId::new("a").unwrap(), key }
+    }
+
+    fn id() -> ObjectId {
+        ObjectId { kind: ObjectKind::Route, id: "hl-1".into() }
+    }
+
+    fn object(content: u128, causes: &[&str]) -> Option<Arc<Object>> {
+        let cause = |name: &&str| Cause { key: key(name), content_hash: ContentHash(content) };
+        let causes = causes.iter().map(cause).collect();
+        let body = SecretText::new("{}".to_owned());
+        Some(Arc::new(Object { id: id(), body, hash: ContentHash(content), references: Vec::new(), causes }))
+    }
+
+    #[test]
+    fn an_object_leads_back_to_its_causes_and_no_others() {
+        let mut made = Made::default();
+        assert_eq!(made.set(&id(), object(1, &["x", "y"])), BTreeSet::from([key("x"), key("y")]));
+        assert_eq!(made.of(&key("x")).collect::<Vec<_>>(), [(&id(), &Outcome::Pending)]);
+        assert_eq!(made.set(&id(), object(2, &["y"])), BTreeSet::from([key("x"), key("y")]));
+        assert_eq!(made.of(&key("x")).count(), 0);
+        assert_eq!(made.set(&id(), None), BTreeSet::from([key("y")]));
+        assert!(made.of.is_empty() && made.outcomes.is_empty() && made.desired.is_empty());
+    }
+
+    #[test]
+    fn an_outcome_of_older_content_says_nothing() {
+        let mut made = Made::default();
+        made.set(&id(), object(1, &["x"]));
+        made.set(&id(), object(2, &["x"]));
+        assert!(made.outcome(&id(), Outcome::Programmed(ContentHash(1))).is_empty());
+        assert_eq!(made.outcome(&id(), Outcome::Programmed(ContentHash(2))), [key("x")]);
+        assert!(made.outcome(&id(), Outcome::Programmed(ContentHash(2))).is_empty(), "said twice, changed once");
+        made.set(&id(), object(2, &["x", "y"]));
+        assert_eq!(made.outcomes().get(&id()), Some(&Outcome::Programmed(ContentHash(2))), "same content, same outcome");
+        made.set(&id(), object(3, &["x"]));
+        assert_eq!(made.outcomes().get(&id()), Some(&Outcome::Pending));
+    }
+}
