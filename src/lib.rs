@@ -5,5 +5,6 @@
 
 pub mod config;
 pub mod model;
+pub mod telemetry;
 pub mod tls;
 pub mod wire;
