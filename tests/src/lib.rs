@@ -1,1 +1,3 @@
-//! stub
+//! Stand-in APISIX, cuttable links, real kube-apiservers, the demo and the end-to-end tests.
+
+pub mod apisix;
