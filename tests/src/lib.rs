@@ -13,3 +13,6 @@ pub mod kube;
 pub mod link;
 pub mod netns;
 pub mod ports;
+//! Stand-in APISIX, cuttable links, real kube-apiservers, the demo and the end-to-end tests.
+
+pub mod apisix;

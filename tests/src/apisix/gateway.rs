@@ -1,0 +1,118 @@
+//! The data plane: finds the route of a request and proxies it.
+//!
+//! `forward` tries nodes, `connect` reaches one, `headers` makes what is sent, `upgrade` joins
+//! websockets. Plugins and health checks have no place here yet.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, SERVER};
+use http::{Request, Response};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
+
+use super::admin::html_page;
+use super::live::facts::{Facts, authority};
+use super::live::{Decision, NoDecision};
+use super::server::SERVER_NAME;
+use super::shared::Shared;
+
+mod connect;
+mod forward;
+mod headers;
+#[cfg(test)]
+mod tests;
+mod upgrade;
+
+pub(crate) type ProxyBody = BoxBody<Bytes, hyper::Error>;
+
+/// Who sent a request, and over what.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub(crate) peer: SocketAddr,
+    /// the gateway's port
+    pub(crate) port: u16,
+    /// `http` or `https`
+    pub(crate) scheme: &'static str,
+    /// cancelled when the gateway goes down
+    pub(crate) stop: CancellationToken,
+}
+
+/// Answers one request to the gateway.
+pub(crate) async fn handle(
+    shared: &Shared,
+    client: &Client,
+    request: Request<Incoming>,
+) -> Response<ProxyBody> {
+    let answer = match decide(shared, client, &request) {
+        Ok(decision) => {
+            tracing::trace!(route = %decision.route_id, "route found");
+            forward::forward(&decision, client, request).await
+        }
+        Err(reason) => Err(refusal(reason)),
+    };
+    let mut response = answer.unwrap_or_else(Refusal::into_response);
+    response.headers_mut().insert(SERVER, SERVER_NAME);
+    response
+}
+
+fn decide(
+    shared: &Shared,
+    client: &Client,
+    request: &Request<Incoming>,
+) -> Result<Decision, NoDecision> {
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |target| target.as_str());
+    let host = authority(request.uri(), request.headers());
+    let (method, headers) = (request.method().as_str(), request.headers());
+    let facts = Facts::new(
+        host,
+        target,
+        method,
+        headers,
+        client.peer.ip(),
+        client.scheme,
+    );
+    shared.state().live.decide(&facts)
+}
+
+fn refusal(reason: NoDecision) -> Refusal {
+    match reason {
+        NoDecision::NoRoute => Refusal::NoRoute,
+        NoDecision::NoService => Refusal::Page(404),
+        NoDecision::NoUpstream => Refusal::Page(502),
+        NoDecision::NothingConfigured => Refusal::Page(503),
+    }
+}
+
+/// What the gateway answers by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    NoRoute,
+    /// nginx's page for that status
+    Page(u16),
+}
+
+impl Refusal {
+    fn into_response(self) -> Response<ProxyBody> {
+        let (status, content_type, text) = match self {
+            Refusal::NoRoute => {
+                let text = "{\"error_msg\":\"404 Route Not Found\"}\n".to_owned();
+                (404, "text/plain; charset=utf-8", text)
+            }
+            Refusal::Page(status) => (status, "text/html; charset=utf-8", html_page(status)),
+        };
+        let body = Full::new(Bytes::from(text))
+            .map_err(|never| match never {})
+            .boxed();
+        let mut response = Response::new(body);
+        *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
+        let content_type = http::HeaderValue::from_static(content_type);
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        response
+    }
+}

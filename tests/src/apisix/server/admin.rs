@@ -1,0 +1,149 @@
+//! The Admin API over HTTP: bodies are read, faults happen, calls are recorded.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::header::{CONTENT_TYPE, HeaderValue, SERVER};
+use http::request::Parts;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use tokio::time::Instant;
+
+use super::Connection;
+use crate::apisix::admin::{AdminRequest, Answer, Body};
+use crate::apisix::calls::Call;
+use crate::apisix::faults::{CallHead, Fault};
+use crate::apisix::shared::{Shared, lock};
+
+pub(crate) const SERVER_NAME: HeaderValue = HeaderValue::from_static("APISIX/3.16.0");
+
+/// Far more than the Admin API accepts, so that its own refusal is what clients see.
+const READ_AT_MOST: usize = 64 * 1024 * 1024;
+
+/// Serves one connection to the Admin API.
+pub(crate) fn serve_admin(shared: Arc<Shared>, connection: Connection) -> BoxFuture<'static, ()> {
+    async move {
+        let service = service_fn(|request| handle(Arc::clone(&shared), request));
+        let stream = TokioIo::new(connection.stream);
+        let served = Builder::new(TokioExecutor::new())
+            .serve_connection(stream, service)
+            .await;
+        if let Err(error) = served {
+            tracing::debug!(peer = %connection.peer, error = %error, "admin connection ended");
+        }
+    }
+    .boxed()
+}
+
+/// An error drops the connection.
+async fn handle(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, io::Error> {
+    let (parts, body) = request.into_parts();
+    let body = Limited::new(body, READ_AT_MOST)
+        .collect()
+        .await
+        .map_err(io::Error::other)?;
+    let body = body.to_bytes();
+    let at = Instant::now();
+    let head = CallHead {
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+    };
+    let fault = lock(&shared.faults).take(&head);
+    let result = answered(&shared, &parts, &body, fault).await;
+    let status = result
+        .as_ref()
+        .map_or(0, |response| response.status().as_u16());
+    shared.record(Call {
+        at,
+        method: head.method,
+        path: parts.uri.to_string(),
+        body: String::from_utf8_lossy(&body).into_owned(),
+        status,
+    });
+    result
+}
+
+async fn answered(
+    shared: &Arc<Shared>,
+    parts: &Parts,
+    body: &[u8],
+    fault: Option<Fault>,
+) -> Result<Response<Full<Bytes>>, io::Error> {
+    let dropped = || io::Error::new(io::ErrorKind::ConnectionAborted, "dropped by a fault");
+    match fault {
+        Some(Fault::Dropped) => return Err(dropped()),
+        Some(Fault::Answer(status, text)) => {
+            return response(status, Some("application/json"), text);
+        }
+        Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
+        Some(Fault::DoneButDropped) => {
+            answer(shared, parts, body);
+            return Err(dropped());
+        }
+        None => {}
+    }
+    rendered(answer(shared, parts, body))
+}
+
+fn answer(shared: &Arc<Shared>, parts: &Parts, body: &[u8]) -> Answer {
+    shared.answer(&AdminRequest {
+        method: &parts.method,
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &parts.headers,
+        body,
+        time: jiff::Timestamp::now().as_second(),
+        now: Instant::now(),
+    })
+}
+
+fn rendered(answer: Answer) -> Result<Response<Full<Bytes>>, io::Error> {
+    let (content_type, text) = match answer.body {
+        Body::Json(value) => (Some("application/json"), format!("{value}\n")),
+        Body::Text(text) if answer.options => (Some("text/plain; charset=utf-8"), text),
+        // Texts that are no JSON go under its name all the same.
+        Body::Text(text) => (Some("application/json"), text),
+        Body::Page(text) => (Some("text/html; charset=utf-8"), text),
+        Body::Empty => (None, String::new()),
+    };
+    let mut response = response(answer.status, content_type, text)?;
+    let headers = response.headers_mut();
+    if answer.versioned {
+        headers.insert("x-api-version", HeaderValue::from_static("v3"));
+    }
+    if answer.options {
+        let methods = HeaderValue::from_static("POST, GET, PUT, OPTIONS, DELETE, PATCH");
+        headers.insert("access-control-allow-methods", methods);
+        headers.insert(
+            "access-control-allow-headers",
+            HeaderValue::from_static("*"),
+        );
+    }
+    Ok(response)
+}
+
+fn response(
+    status: u16,
+    content_type: Option<&'static str>,
+    text: String,
+) -> Result<Response<Full<Bytes>>, io::Error> {
+    let mut builder = Response::builder()
+        .status(status)
+        .header(SERVER, SERVER_NAME);
+    if let Some(content_type) = content_type {
+        builder = builder.header(CONTENT_TYPE, content_type);
+    }
+    builder
+        .body(Full::new(Bytes::from(text)))
+        .map_err(io::Error::other)
+}
