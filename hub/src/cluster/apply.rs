@@ -1,0 +1,249 @@
+//! Snapshots and deltas: checked whole, then applied whole.
+
+use hubline::model::{Completeness, Group, Key};
+use hubline::wire::{
+    Ack, BucketSet, Delta, GroupInventory, Held, HubMessage, Inventory, Resync, ResyncReason, Scope, SnapshotBegin,
+    SnapshotEnd, TouchedBucket,
+};
+
+use super::compare::{Verdict, differing, judge};
+use super::event::{CloseReason, Effect, SessionId};
+use super::holdings::Outcome;
+use super::received::Received;
+use super::{Cluster, Cursor};
+
+/// After so many faults in a row a session is closed: one may be chance, two a race, three are a program's fault.
+const MAX_FAULTS: u32 = 3;
+
+impl Cluster {
+    /// The agent says what it has: ask for exactly what differs.
+    pub(super) fn compare(&mut self, session: SessionId, inventory: Inventory, effects: &mut Vec<Effect>) {
+        self.groups.said(&inventory.groups);
+        let differing = differing(self.holdings.digests(), &inventory.groups);
+        if differing.is_empty() {
+            self.reached(inventory.epoch, inventory.revision);
+            self.groups.synchronized();
+        } else {
+            self.cursor = Cursor::Awaiting;
+        }
+        let scope = self.scope_of(differing, &inventory.groups);
+        effects.push(resync(session, ResyncReason::Hello, scope));
+        effects.push(self.meta());
+    }
+
+    /// Everything, when the hub has nothing at all; else the buckets.
+    fn scope_of(&self, differing: Vec<BucketSet>, groups: &[GroupInventory]) -> Scope {
+        let complete = |it: &GroupInventory| it.completeness == Completeness::Complete;
+        if !differing.is_empty() && self.holdings.len() == 0 && groups.iter().all(complete) {
+            Scope::Everything
+        } else {
+            Scope::Buckets(differing)
+        }
+    }
+
+    pub(super) fn snapshot(
+        &mut self,
+        session: SessionId,
+        begin: SnapshotBegin,
+        resources: Vec<Received>,
+        end: &SnapshotEnd,
+        effects: &mut Vec<Effect>,
+    ) {
+        let absent = self.absent(&begin, &resources);
+        if let Err(reason) = self.has_room(&resources, absent.len() as u64) {
+            return self.close(session, reason, effects);
+        }
+        let after = self.holdings.preview(&resources, &absent);
+        let left = match judge(&begin, &resources, end, &after) {
+            Verdict::Broken(fault) => return self.broken(session, begin, fault, effects),
+            Verdict::Agrees => Vec::new(),
+            Verdict::Outdated(left) => left,
+        };
+        self.groups.said(&begin.groups);
+        self.reached(begin.epoch, begin.revision);
+        let outcome = self.replace(resources, &absent);
+        self.report(session, outcome, Vec::new(), effects);
+        if left.is_empty() {
+            self.faults.snapshots = 0;
+            self.groups.synchronized();
+        } else {
+            self.outdated(session, left, effects);
+        }
+        effects.push(self.meta());
+    }
+
+    /// Keys that a snapshot takes away: in its scope, of a complete group, and not in it.
+    fn absent(&self, begin: &SnapshotBegin, resources: &[Received]) -> Vec<Key> {
+        let sent: std::collections::BTreeSet<&Key> = resources.iter().map(Received::key).collect();
+        let complete = |it: &&GroupInventory| it.completeness == Completeness::Complete;
+        let groups = begin.groups.iter().filter(complete);
+        let keys = groups.flat_map(|it| self.holdings.within(&it.group, &begin.scope));
+        keys.filter(|key| !sent.contains(key)).cloned().collect()
+    }
+
+    fn has_room(&self, resources: &[Received], removed: u64) -> Result<(), CloseReason> {
+        let new = resources.iter().filter(|it| !self.holdings.has(it.key())).count() as u64;
+        let count = (self.holdings.len() + new).saturating_sub(removed);
+        let limit = self.settings.as_ref().map_or(0, |settings| settings.max_resources);
+        if count <= limit {
+            return Ok(());
+        }
+        Err(CloseReason::TooManyResources { count, limit })
+    }
+
+    fn replace(&mut self, resources: Vec<Received>, removed: &[Key]) -> Outcome {
+        let mut outcome = Outcome::default();
+        for key in removed {
+            self.holdings.remove(key, &mut outcome);
+        }
+        for received in resources {
+            self.holdings.put(received, &mut outcome);
+        }
+        outcome
+    }
+
+    /// Nothing of a broken snapshot takes effect; what it was for is asked for again.
+    fn broken(&mut self, session: SessionId, begin: SnapshotBegin, fault: String, effects: &mut Vec<Effect>) {
+        self.faults.snapshots += 1;
+        if self.faults.snapshots >= MAX_FAULTS {
+            return self.give_up(session, self.faults.snapshots, fault, effects);
+        }
+        let differing = differing(self.holdings.digests(), &begin.groups);
+        let scope = if differing.is_empty() {
+            begin.scope
+        } else {
+            self.scope_of(differing, &begin.groups)
+        };
+        effects.push(resync(session, ResyncReason::BrokenSnapshot, scope));
+    }
+
+    /// What changed outside of a snapshot's scope while it was asked for. The next one comes after all deltas up to
+    /// it, so it agrees; one that again does not is counted as a fault.
+    fn outdated(&mut self, session: SessionId, left: Vec<BucketSet>, effects: &mut Vec<Effect>) {
+        self.faults.snapshots += 1;
+        if self.faults.snapshots >= MAX_FAULTS {
+            let fault = "the digests outside of what was asked for differ".to_owned();
+            return self.give_up(session, self.faults.snapshots, fault, effects);
+        }
+        effects.push(resync(session, ResyncReason::DigestMismatch, Scope::Buckets(left)));
+    }
+
+    pub(super) fn delta(
+        &mut self,
+        session: SessionId,
+        delta: &Delta,
+        received: Vec<Received>,
+        effects: &mut Vec<Effect>,
+    ) {
+        match self.cursor {
+            // A snapshot of a later revision is on its way and holds this too.
+            Cursor::Awaiting => return,
+            Cursor::At(revision) if revision != delta.base_revision => return self.gap(session, delta, effects),
+            Cursor::At(_) => {}
+        }
+        let (removals, held) = self.removals(&delta.removals);
+        let gone = removals.iter().filter(|key| self.holdings.has(key)).count() as u64;
+        if let Err(reason) = self.has_room(&received, gone) {
+            return self.close(session, reason, effects);
+        }
+        let outcome = self.replace(received, &removals);
+        self.reached(self.epoch, delta.revision);
+        self.report(session, outcome, held, effects);
+        self.verify(session, &delta.touched, effects);
+        effects.push(self.meta());
+    }
+
+    fn gap(&mut self, session: SessionId, delta: &Delta, effects: &mut Vec<Effect>) {
+        let fault = format!("a delta from revision {} does not follow", delta.base_revision);
+        self.faults.deltas += 1;
+        if self.faults.deltas >= MAX_FAULTS {
+            return self.give_up(session, self.faults.deltas, fault, effects);
+        }
+        self.cursor = Cursor::Awaiting;
+        effects.push(resync(session, ResyncReason::Gap, Scope::Everything));
+    }
+
+    /// The removals that count, and those that are held: of a group that could not be listed none does, since the
+    /// error that hides the group may be what made its objects disappear. When it is complete again, digests decide.
+    fn removals(&self, keys: &[Key]) -> (Vec<Key>, Vec<Held>) {
+        let (mut now, mut held) = (Vec::new(), Vec::new());
+        for key in keys {
+            match self.groups.unknown(&Group::of(key)) {
+                None => now.push(key.clone()),
+                Some(why) => held.push(Held {
+                    key: key.clone(),
+                    reason: "unknown-group".to_owned(),
+                    message: format!("removals of {} wait until it can be listed again: {why}", key.kind),
+                }),
+            }
+        }
+        (now, held)
+    }
+
+    /// Compares the buckets that a delta touched. The delta stands, for it is the agent's own word on a base that is
+    /// held; what differs is asked for.
+    fn verify(&mut self, session: SessionId, touched: &[TouchedBucket], effects: &mut Vec<Effect>) {
+        let differs = |it: &&TouchedBucket| {
+            self.groups.unknown(&it.group).is_none() && self.holdings.digests().bucket(&it.group, it.bucket) != it.digest
+        };
+        let mut sets: Vec<BucketSet> = Vec::new();
+        for it in touched.iter().filter(differs) {
+            let bucket = it.bucket.number();
+            match sets.iter_mut().find(|set| set.group == it.group) {
+                Some(set) => set.buckets.push(bucket),
+                None => sets.push(BucketSet {
+                    group: it.group.clone(),
+                    bits: hubline::wire::limits::MAX_BUCKET_BITS,
+                    buckets: vec![bucket],
+                }),
+            }
+        }
+        if sets.is_empty() {
+            self.faults.deltas = 0;
+            return;
+        }
+        self.mismatched(session, sets, effects);
+    }
+
+    fn mismatched(&mut self, session: SessionId, mut sets: Vec<BucketSet>, effects: &mut Vec<Effect>) {
+        self.faults.deltas += 1;
+        if self.faults.deltas >= MAX_FAULTS {
+            let fault = "the digests after a delta differ".to_owned();
+            return self.give_up(session, self.faults.deltas, fault, effects);
+        }
+        for set in &mut sets {
+            set.buckets.sort_unstable();
+            set.buckets.dedup();
+        }
+        sets.sort_by(|a, b| a.group.cmp(&b.group));
+        effects.push(resync(session, ResyncReason::DigestMismatch, Scope::Buckets(sets)));
+    }
+
+    /// Tells everyone what came of a snapshot or delta.
+    fn report(&self, session: SessionId, outcome: Outcome, held: Vec<Held>, effects: &mut Vec<Effect>) {
+        let Outcome {
+            mut changes,
+            problems,
+            persist,
+            nacks,
+            taken,
+        } = outcome;
+        changes.sort_by(|a, b| a.key.cmp(&b.key));
+        effects.extend(nacks.into_iter().map(|it| Effect::Send(session, HubMessage::Nack(it))));
+        let revision = self.revision;
+        effects.push(Effect::Send(session, HubMessage::Ack(Ack { revision, taken, held })));
+        if !changes.is_empty() {
+            effects.push(Effect::Changed(changes));
+        }
+        if !problems.is_empty() {
+            effects.push(Effect::Quarantine(problems));
+        }
+        if !persist.is_empty() {
+            effects.push(Effect::Persist(persist));
+        }
+    }
+}
+
+fn resync(session: SessionId, reason: ResyncReason, scope: Scope) -> Effect {
+    Effect::Send(session, HubMessage::Resync(Resync { reason, scope }))
+}

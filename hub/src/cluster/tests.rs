@@ -1,0 +1,6 @@
+//! Tests of the state machine: an agent model that really counts its digests, rules, promises, random histories.
+
+mod histories;
+mod promises;
+mod rules;
+mod support;

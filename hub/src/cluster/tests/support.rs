@@ -1,0 +1,284 @@
+//! A model of an agent, and a short way to run it against a cluster's state machine.
+
+use std::collections::BTreeMap;
+
+use hubline::model::{
+    ClusterId, Completeness, Endpoint, EndpointSet, EndpointState, Group, GroupKind, Key, Plugin, PluginSet, Port,
+    Resource, ResourceKind, SecretText,
+};
+use hubline::wire::{
+    BucketId, ContentHash, Delta, Digest, DigestTable, EncodedResource, Epoch, GroupInventory, Hello, HubMessage,
+    Inventory, Resync, Scope, SnapshotBegin, SnapshotEnd, TouchedBucket,
+};
+use jiff::Timestamp;
+
+use super::super::{Cluster, Effect, Event, Received, SessionId};
+
+pub(super) const UID: &str = "uid-a";
+
+pub(super) fn now(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_000 + seconds).unwrap()
+}
+
+pub(super) fn cluster() -> Cluster {
+    Cluster::new(ClusterId::new("a").unwrap())
+}
+
+pub(super) fn group(kind: ResourceKind) -> Group {
+    let source = GroupKind::new("discovery.k8s.io", "EndpointSlice");
+    Group { kind, source }
+}
+
+pub(super) fn key(kind: ResourceKind, name: &str) -> Key {
+    Key::new(kind, &group(kind).source, "shop", name, "")
+}
+
+pub(super) fn set(name: &str) -> Key {
+    key(ResourceKind::EndpointSet, name)
+}
+
+pub(super) fn plugins(name: &str) -> Key {
+    key(ResourceKind::PluginSet, name)
+}
+
+/// A valid resource of a key; `value` tells contents apart.
+pub(super) fn good(key: &Key, value: u16) -> EncodedResource {
+    let resource = match key.kind {
+        ResourceKind::PluginSet => plugin_set(&format!("{{\"count\":{value}}}")),
+        _ => Resource::EndpointSet(EndpointSet {
+            endpoints: vec![Endpoint {
+                address: "10.0.0.1".to_owned(),
+                port: Port::new(value + 1).unwrap(),
+                state: EndpointState::Ready,
+                node: None,
+                zone: None,
+            }],
+        }),
+    };
+    EncodedResource::encode(key, &resource)
+}
+
+fn plugin_set(config: &str) -> Resource {
+    let plugin = Plugin {
+        name: "limit-count".to_owned(),
+        config: SecretText::new(config.to_owned()),
+    };
+    Resource::PluginSet(PluginSet { plugins: vec![plugin] })
+}
+
+/// A resource that the hub refuses: a plugin set for its content, any other since body and key disagree.
+pub(super) fn bad(key: &Key, value: u16) -> EncodedResource {
+    EncodedResource::encode(key, &plugin_set(&format!("hunter{value}")))
+}
+
+pub(super) fn received(encoded: &EncodedResource) -> Received {
+    Received::read(encoded.clone()).unwrap()
+}
+
+/// One change of an agent: a key and what it is now.
+pub(super) type Step = (Key, Option<EncodedResource>);
+
+/// An agent that has published something.
+#[derive(Debug, Clone)]
+pub(super) struct Agent {
+    pub(super) epoch: Epoch,
+    pub(super) revision: u64,
+    pub(super) bits: u32,
+    pub(super) groups: BTreeMap<Group, Completeness>,
+    pub(super) resources: BTreeMap<Key, EncodedResource>,
+}
+
+impl Agent {
+    pub(super) fn new(counter: u64, random: u64) -> Self {
+        let kinds = [ResourceKind::EndpointSet, ResourceKind::PluginSet];
+        Self {
+            epoch: Epoch { counter, random },
+            revision: 1,
+            bits: 2,
+            groups: kinds.map(|kind| (group(kind), Completeness::Complete)).into(),
+            resources: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn with(mut self, resources: &[(Key, EncodedResource)]) -> Self {
+        self.resources.extend(resources.iter().cloned());
+        self
+    }
+
+    pub(super) fn unknown(&mut self, kind: ResourceKind) {
+        let reason = "forbidden".to_owned();
+        self.groups.insert(group(kind), Completeness::Unknown { reason });
+    }
+
+    pub(super) fn complete(&mut self, kind: ResourceKind) {
+        self.groups.insert(group(kind), Completeness::Complete);
+    }
+
+    pub(super) fn is_complete(&self, group: &Group) -> bool {
+        self.groups.get(group) == Some(&Completeness::Complete)
+    }
+
+    fn table(&self) -> DigestTable {
+        let mut table = DigestTable::default();
+        for (key, encoded) in &self.resources {
+            table.replace(key, None, Some(encoded.hash()));
+        }
+        table
+    }
+
+    fn inventories(&self) -> Vec<GroupInventory> {
+        let table = self.table();
+        let inventory = |(group, completeness): (&Group, &Completeness)| GroupInventory {
+            group: group.clone(),
+            completeness: completeness.clone(),
+            count: table.count(group),
+            digests: table.fold(group, self.bits),
+        };
+        self.groups.iter().map(inventory).collect()
+    }
+
+    pub(super) fn inventory(&self) -> Inventory {
+        Inventory {
+            epoch: self.epoch,
+            revision: self.revision,
+            groups: self.inventories(),
+        }
+    }
+
+    pub(super) fn offer(&self, session: u64) -> Event {
+        Event::Offered {
+            session: SessionId(session),
+            inventory: self.inventory(),
+        }
+    }
+
+    pub(super) fn hello(&self, session: u64) -> Event {
+        let hello = Hello {
+            cluster: "a".to_owned(),
+            cluster_uid: UID.to_owned(),
+            instance: format!("agent-{session}"),
+            capabilities: Vec::new(),
+            inventory: self.inventory(),
+        };
+        let session = SessionId(session);
+        Event::Opened { session, hello }
+    }
+
+    pub(super) fn snapshot(&self, session: u64, scope: Scope) -> Event {
+        let sent = |key: &&Key| scope.contains(key) && self.is_complete(&Group::of(key));
+        let keys = self.resources.keys().filter(sent);
+        let resources: Vec<_> = keys.map(|key| received(&self.resources[key])).collect();
+        let digest = resources.iter().fold(Digest::default(), |sum, it| sum.with(it.hash()));
+        Event::Snapshot {
+            session: SessionId(session),
+            begin: SnapshotBegin {
+                epoch: self.epoch,
+                revision: self.revision,
+                scope,
+                groups: self.inventories(),
+            },
+            end: SnapshotEnd {
+                revision: self.revision,
+                count: resources.len() as u64,
+                digest,
+            },
+            resources,
+        }
+    }
+
+    /// Changes what the agent has and says so.
+    pub(super) fn change(&mut self, session: u64, steps: &[Step]) -> Event {
+        let base_revision = self.revision;
+        self.revision += 1;
+        let (mut upserts, mut removals) = (Vec::new(), Vec::new());
+        for (key, now) in steps {
+            if let Some(encoded) = now {
+                self.resources.insert(key.clone(), encoded.clone());
+                upserts.push(received(encoded));
+            } else {
+                self.resources.remove(key);
+                removals.push(key.clone());
+            }
+        }
+        Event::Delta {
+            session: SessionId(session),
+            delta: Delta {
+                base_revision,
+                revision: self.revision,
+                upserts: Vec::new(),
+                removals,
+                touched: self.touched(steps),
+            },
+            received: upserts,
+        }
+    }
+
+    fn touched(&self, steps: &[Step]) -> Vec<TouchedBucket> {
+        let table = self.table();
+        let touched = |(key, _): &Step| {
+            let (group, bucket) = (Group::of(key), BucketId::of(key));
+            let digest = table.bucket(&group, bucket);
+            TouchedBucket { group, bucket, digest }
+        };
+        steps.iter().map(touched).collect()
+    }
+}
+
+/// What the hub asked the session for, if anything.
+pub(super) fn asked(effects: &[Effect], session: u64) -> Option<Resync> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Send(to, HubMessage::Resync(resync)) if to.0 == session => Some(resync.clone()),
+        _ => None,
+    })
+}
+
+pub(super) fn nacks(effects: &[Effect]) -> Vec<Key> {
+    let nack = |effect: &Effect| match effect {
+        Effect::Send(_, HubMessage::Nack(nack)) => Some(nack.key.clone()),
+        _ => None,
+    };
+    effects.iter().filter_map(nack).collect()
+}
+
+pub(super) fn closed(effects: &[Effect], session: u64) -> Option<&'static str> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Close(which, reason) if which.0 == session => Some(reason.label()),
+        _ => None,
+    })
+}
+
+/// Lets the agent answer until the hub asks for nothing more; fails when that takes more than `most` snapshots.
+pub(super) fn answer(cluster: &mut Cluster, agent: &Agent, session: u64, mut last: Vec<Effect>, most: usize) {
+    for _ in 0..=most {
+        match asked(&last, session).filter(|resync| resync.scope != Scope::NOTHING) {
+            None => return,
+            Some(resync) => last = cluster.on(agent.snapshot(session, resync.scope), now(0)),
+        }
+    }
+    panic!("the hub asks without end: {last:?}");
+}
+
+/// A cluster that has all that an agent has, by session 1.
+pub(super) fn synchronized(agent: &Agent) -> Cluster {
+    let mut cluster = cluster();
+    let effects = cluster.on(agent.hello(1), now(0));
+    answer(&mut cluster, agent, 1, effects, 1);
+    cluster
+}
+
+/// Effective resources by key.
+pub(super) fn state(cluster: &Cluster) -> BTreeMap<Key, ContentHash> {
+    let resources = cluster.resources();
+    resources.map(|(key, stored)| (key.clone(), stored.hash)).collect()
+}
+
+pub(super) fn hashes(resources: &[(Key, EncodedResource)]) -> BTreeMap<Key, ContentHash> {
+    resources.iter().map(|(key, it)| (key.clone(), it.hash())).collect()
+}
+
+pub(super) fn entries(names: &[&str], value: u16) -> Vec<(Key, EncodedResource)> {
+    names
+        .iter()
+        .map(|name| (set(name), good(&set(name), value)))
+        .collect()
+}
