@@ -2,4 +2,8 @@
 //!
 //! Data flows `source → index → translate → publish → session`; what the hub answers comes back through `status`.
 
+pub mod metrics;
 pub mod output;
+pub mod publish;
+pub mod session;
+pub mod status;
