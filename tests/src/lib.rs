@@ -1,5 +1,6 @@
 //! What the tests and the demo stand on: stand-ins for everything around Hubline.
 //!
+//! - [`apisix`]: a stand-in for APISIX: Admin API and a data plane that proxies.
 //! - [`kube`]: real kube-apiservers with etcd, started per test.
 //! - [`link`]: TCP links that can be cut, delayed and slowed.
 //! - [`netns`]: runs a test again in a network namespace with addresses of its own.
@@ -8,11 +9,9 @@
 //!
 //! Nothing here is part of a released binary.
 
+pub mod apisix;
 pub mod echo;
 pub mod kube;
 pub mod link;
 pub mod netns;
 pub mod ports;
-//! Stand-in APISIX, cuttable links, real kube-apiservers, the demo and the end-to-end tests.
-
-pub mod apisix;

@@ -13,7 +13,7 @@ pub(super) fn merge(value: &mut Value, change: Value) {
     for (name, new) in change {
         match (fields.get_mut(&name), new) {
             (_, Value::Null) => {
-                fields.shift_remove(&name);
+                fields.remove(&name);
             }
             (Some(old @ Value::Object(_)), new @ Value::Object(_)) => merge(old, new),
             (_, new) => {

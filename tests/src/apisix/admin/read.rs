@@ -28,8 +28,8 @@ fn get_one(context: &Context<'_>, target: &Target, id: &str) -> Result<Answer, A
 fn shown(kind: Kind, id: &str, object: &Object) -> Value {
     let mut value = (*object.value).clone();
     if let (Kind::Ssl, Some(fields)) = (kind, value.as_object_mut()) {
-        fields.shift_remove("key");
-        fields.shift_remove("keys");
+        fields.remove("key");
+        fields.remove("keys");
     }
     json!({
         "key": kind.key(id),
