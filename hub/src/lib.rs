@@ -3,6 +3,7 @@
 //! Data flows `ingest → cluster → federate → plan → sink`; `persist` stands beside `cluster`, `api` reads the [`view`].
 
 pub mod change;
+pub mod config;
 pub mod object;
 pub mod path;
 pub mod view;
