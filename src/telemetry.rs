@@ -165,6 +165,9 @@ mod tests {
             ..Logging::default()
         };
         let error = logging.check().unwrap_err().to_string();
-        assert!(error.contains("logging.level \"hubline=loud\"") && error.contains("allowed: error"), "{error}");
+        assert!(
+            error.contains("logging.level \"hubline=loud\"") && error.contains("allowed: error"),
+            "{error}"
+        );
     }
 }

@@ -145,8 +145,8 @@ fn nearest(found: &str, allowed: &[&str]) -> Option<String> {
     let found = found.to_ascii_lowercase().replace(['_', '-'], "");
     let distance = |key: &&&str| edits(&found, &key.to_ascii_lowercase());
     let best = allowed.iter().min_by_key(distance)?;
-    // Beyond a third of its letters a word is another word.
-    let limit = (best.len() / 3).max(1);
+    // When more than half of its letters differ a word is another word.
+    let limit = (best.len() / 2).max(1);
     (distance(&best) <= limit).then(|| (*best).to_owned())
 }
 
