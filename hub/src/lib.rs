@@ -3,6 +3,8 @@
 //! Data flows `ingest → cluster → federate → plan → sink`; `persist` stands beside `cluster`, `api` reads the [`view`].
 
 pub mod change;
+pub mod federate;
 pub mod object;
 pub mod path;
+pub mod plan;
 pub mod view;
