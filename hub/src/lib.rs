@@ -5,6 +5,8 @@
 pub mod change;
 pub mod cluster;
 pub mod config;
+pub mod federate;
 pub mod object;
 pub mod path;
+pub mod plan;
 pub mod view;

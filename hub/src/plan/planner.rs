@@ -1,0 +1,306 @@
+//! The incremental planner: what depends on a change is rendered again, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use hubline::model::{ClusterId, GlobalKey, Key, Resource, ResourceKind};
+
+use super::index::Index;
+use super::scope::{Rendered, Resources, Scope};
+use super::{PlanOptions, PlanOutput, certificate, plugins, route, stream_route, upstream};
+use crate::change::Change;
+use crate::federate::{Standing, Verdict};
+use crate::object::{Object, ObjectId};
+use crate::path::Path;
+use crate::view::{Problem, ProblemKind};
+
+/// Keeps what is in force and the objects made from it.
+///
+/// Objects are a function of resources, standings and paths alone, with one exception: where a resource itself is
+/// wrong (a plugin's configuration is no JSON), what was made of it before stays, as long as all it refers to
+/// is there and all its claims are still its own.
+#[derive(Debug, Default)]
+pub struct Planner {
+    options: PlanOptions,
+    resources: Resources,
+    standings: BTreeMap<GlobalKey, Standing>,
+    paths: BTreeMap<ClusterId, Vec<Path>>,
+    /// Routes → services and plugin sets that they name.
+    named: Index,
+    /// Services → their endpoint sets.
+    endpoints: Index,
+    /// Routes → services and plugin sets that their objects refer to: only these have objects.
+    used: Index,
+    rendered: BTreeMap<GlobalKey, Rendered>,
+}
+
+/// What must be rendered again.
+#[derive(Debug, Default)]
+struct Dirty {
+    /// Routes, certificates and whatever stands by itself.
+    owners: BTreeSet<GlobalKey>,
+    /// Services and plugin sets, which are there for others; rendered after those.
+    shared: BTreeSet<GlobalKey>,
+}
+
+#[derive(Debug, Default)]
+struct Output {
+    objects: BTreeMap<ObjectId, Option<Arc<Object>>>,
+    problems: BTreeMap<GlobalKey, Vec<Problem>>,
+}
+
+impl Planner {
+    /// Plans nothing yet.
+    #[must_use]
+    pub fn new(options: PlanOptions) -> Self {
+        Self {
+            options,
+            ..Self::default()
+        }
+    }
+
+    /// Takes one cluster's changes, what [`crate::federate::Federation::apply`] said of them (which may speak of other
+    /// clusters), and the cluster's paths; an empty list of paths leaves those that were known.
+    pub fn apply(
+        &mut self,
+        cluster: &ClusterId,
+        changes: &[Change],
+        verdicts: &[Verdict],
+        paths: &[Path],
+    ) -> PlanOutput {
+        let mut dirty = Dirty::default();
+        self.take_paths(cluster, paths, &mut dirty);
+        for change in changes {
+            self.take_change(cluster, change, &mut dirty);
+        }
+        for verdict in verdicts {
+            self.take_verdict(verdict, &mut dirty);
+        }
+        self.render(dirty)
+    }
+
+    /// All objects, sorted by id.
+    #[must_use]
+    pub fn objects(&self) -> Vec<Arc<Object>> {
+        let objects = self.rendered.values().flat_map(|rendered| &rendered.objects);
+        let mut objects: Vec<_> = objects.cloned().collect();
+        objects.sort_by(|one, other| one.id.cmp(&other.id));
+        objects
+    }
+
+    /// All problems, sorted by key.
+    pub fn problems(&self) -> impl Iterator<Item = (&GlobalKey, &Problem)> {
+        let problems = self.rendered.iter();
+        problems.flat_map(|(key, rendered)| rendered.problems.iter().map(move |problem| (key, problem)))
+    }
+
+    fn take_paths(&mut self, cluster: &ClusterId, paths: &[Path], dirty: &mut Dirty) {
+        if paths.is_empty() || self.paths.get(cluster).is_some_and(|known| known == paths) {
+            return;
+        }
+        self.paths.insert(cluster.clone(), paths.to_vec());
+        let services = self
+            .resources
+            .iter()
+            .filter(|(key, stored)| key.cluster == *cluster && matches!(*stored.resource, Resource::Service(_)));
+        dirty.shared.extend(services.map(|(key, _)| key.clone()));
+    }
+
+    fn take_change(&mut self, cluster: &ClusterId, change: &Change, dirty: &mut Dirty) {
+        let key = GlobalKey {
+            cluster: cluster.clone(),
+            key: change.key.clone(),
+        };
+        let resource = change.now.as_ref().map(|stored| stored.resource.as_ref());
+        match key.key.kind {
+            ResourceKind::Route | ResourceKind::StreamRoute => {
+                self.named.set(&key, &names(cluster, resource));
+                dirty.owners.insert(key.clone());
+            }
+            ResourceKind::Certificate | ResourceKind::Consumer | ResourceKind::GlobalRule => {
+                dirty.owners.insert(key.clone());
+            }
+            ResourceKind::Service => self.take_service(&key, resource, dirty),
+            ResourceKind::EndpointSet => dirty.shared.extend(self.endpoints.referrers(&key).cloned()),
+            ResourceKind::PluginSet => {
+                let referrers = self.named.referrers(&key).chain(self.used.referrers(&key));
+                dirty.owners.extend(referrers.cloned());
+                dirty.shared.insert(key.clone());
+            }
+            ResourceKind::Node | ResourceKind::Export | ResourceKind::ClusterInfo | ResourceKind::Other(_) => return,
+        }
+        match &change.now {
+            Some(stored) => drop(self.resources.insert(key, stored.clone())),
+            None => drop(self.resources.remove(&key)),
+        }
+    }
+
+    /// Routes hold only the service's id: they are rendered again when it comes or goes, not when it changes.
+    fn take_service(&mut self, key: &GlobalKey, resource: Option<&Resource>, dirty: &mut Dirty) {
+        let endpoints = match resource {
+            Some(Resource::Service(service)) => BTreeSet::from([sibling(&key.cluster, &service.endpoints)]),
+            _ => BTreeSet::new(),
+        };
+        if endpoints.is_empty() == self.resources.contains_key(key) {
+            let referrers = self.named.referrers(key).chain(self.used.referrers(key));
+            dirty.owners.extend(referrers.cloned());
+        }
+        self.endpoints.set(key, &endpoints);
+        dirty.shared.insert(key.clone());
+    }
+
+    fn take_verdict(&mut self, verdict: &Verdict, dirty: &mut Dirty) {
+        let Verdict { key, standing } = verdict;
+        dirty.owners.insert(key.clone());
+        if *standing == Standing::default() {
+            self.standings.remove(key);
+        } else {
+            self.standings.insert(key.clone(), standing.clone());
+        }
+    }
+
+    fn render(&mut self, mut dirty: Dirty) -> PlanOutput {
+        let mut output = Output::default();
+        for key in dirty.owners {
+            let rendered = self.render_owner(&key);
+            dirty.shared.extend(self.used.set(&key, &rendered.uses));
+            self.keep(key, rendered, &mut output);
+        }
+        for key in dirty.shared {
+            let rendered = self.render_shared(&key);
+            self.keep(key, rendered, &mut output);
+        }
+        PlanOutput {
+            objects: output.objects.into_iter().collect(),
+            problems: output.problems.into_iter().collect(),
+        }
+    }
+
+    fn render_owner(&self, key: &GlobalKey) -> Rendered {
+        self.with_scope(key, |scope| match scope.stored.resource.as_ref() {
+            Resource::Route(route) => route::render(scope, route),
+            Resource::StreamRoute(route) => stream_route::render(scope, route),
+            Resource::Certificate(certificate) => certificate::render(scope, certificate),
+            Resource::GlobalRule(rule) => plugins::global_rule(scope, rule),
+            Resource::Consumer(_) => unsupported(scope),
+            Resource::Service(_)
+            | Resource::EndpointSet(_)
+            | Resource::PluginSet(_)
+            | Resource::Node(_)
+            | Resource::Export(_)
+            | Resource::ClusterInfo(_) => Rendered::default(),
+        })
+    }
+
+    fn render_shared(&self, key: &GlobalKey) -> Rendered {
+        if !self.used.is_used(key) {
+            return Rendered::default();
+        }
+        self.with_scope(key, |scope| match scope.stored.resource.as_ref() {
+            Resource::Service(service) => upstream::render(scope, service, &self.paths_of(&key.cluster)),
+            Resource::PluginSet(set) => plugins::plugin_set(scope, set),
+            _ => Rendered::default(),
+        })
+    }
+
+    fn paths_of(&self, cluster: &ClusterId) -> Vec<Path> {
+        let known = self.paths.get(cluster).cloned();
+        known.unwrap_or_else(|| vec![Path::direct()])
+    }
+
+    fn with_scope(&self, key: &GlobalKey, render: impl FnOnce(&Scope<'_>) -> Rendered) -> Rendered {
+        let Some(stored) = self.resources.get(key) else {
+            return Rendered::default();
+        };
+        let none = Standing::default();
+        let rendered = render(&Scope {
+            options: &self.options,
+            resources: &self.resources,
+            key,
+            stored,
+            standing: self.standings.get(key).unwrap_or(&none),
+        });
+        if rendered.refused {
+            self.with_previous(key, rendered)
+        } else {
+            rendered
+        }
+    }
+
+    /// What was made before stays in place of what could not be made.
+    fn with_previous(&self, key: &GlobalKey, refused: Rendered) -> Rendered {
+        let Some(previous) = self.rendered.get(key) else {
+            return refused;
+        };
+        let granted = self.standings.get(key).map(|standing| &standing.granted);
+        let owned = previous
+            .claims
+            .iter()
+            .all(|claim| granted.is_some_and(|granted| granted.contains(claim)));
+        let resolved = previous.uses.iter().all(|used| self.resources.contains_key(used));
+        if !owned || !resolved {
+            return refused;
+        }
+        Rendered {
+            objects: previous.objects.clone(),
+            uses: previous.uses.clone(),
+            claims: previous.claims.clone(),
+            ..refused
+        }
+    }
+
+    /// Keeps what was made and tells what of it differs from before.
+    fn keep(&mut self, key: GlobalKey, rendered: Rendered, output: &mut Output) {
+        let empty = rendered.objects.is_empty() && rendered.problems.is_empty();
+        let problems = rendered.problems.clone();
+        let objects = rendered.objects.clone();
+        let before = if empty {
+            self.rendered.remove(&key)
+        } else {
+            self.rendered.insert(key.clone(), rendered)
+        };
+        let before = before.unwrap_or_default();
+        for gone in &before.objects {
+            output.objects.insert(gone.id.clone(), None);
+        }
+        for object in objects {
+            output.objects.insert(object.id.clone(), Some(object));
+        }
+        for same in before.objects {
+            if output
+                .objects
+                .get(&same.id)
+                .is_some_and(|now| now.as_ref() == Some(&same))
+            {
+                output.objects.remove(&same.id);
+            }
+        }
+        if before.problems != problems {
+            output.problems.insert(key, problems);
+        }
+    }
+}
+
+fn sibling(cluster: &ClusterId, key: &Key) -> GlobalKey {
+    GlobalKey {
+        cluster: cluster.clone(),
+        key: key.clone(),
+    }
+}
+
+/// Services and plugin sets that a route names.
+fn names(cluster: &ClusterId, resource: Option<&Resource>) -> BTreeSet<GlobalKey> {
+    let (backends, sets) = match resource {
+        Some(Resource::Route(route)) => (route.backends.as_slice(), route.plugin_sets.as_slice()),
+        Some(Resource::StreamRoute(route)) => (route.backends.as_slice(), [].as_slice()),
+        _ => return BTreeSet::new(),
+    };
+    let services = backends.iter().map(|backend| &backend.service);
+    services.chain(sets).map(|key| sibling(cluster, key)).collect()
+}
+
+/// Consumers act on routes of every cluster at APISIX; they wait for what confines them to their own.
+fn unsupported(scope: &Scope<'_>) -> Rendered {
+    let message = format!("{}: consumers are not programmed yet", scope.subject());
+    scope.withhold(ProblemKind::Refused, "Unsupported", message)
+}

@@ -1,0 +1,258 @@
+//! Routes.
+
+use std::collections::BTreeSet;
+
+use hubline::model::{Backend, Condition, Route, Timeouts};
+use serde_json::{Map, Value, json};
+
+use super::id::Class;
+use super::paths::{Part, parts};
+use super::plugins;
+use super::scope::{Rendered, Scope, fields};
+use crate::object::{Object, ObjectId, ObjectKind};
+use crate::view::ProblemKind;
+
+/// Methods that APISIX's schema knows.
+const METHODS: [&str; 10] = [
+    "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE",
+];
+
+/// The plugin that spreads a route over several upstreams.
+const SPLIT: &str = "traffic-split";
+
+/// Renders a route as far as its claims are in force: one object for each kind of its paths.
+pub(super) fn render(scope: &Scope<'_>, route: &Route) -> Rendered {
+    let mut rendered = match common(scope, route) {
+        Ok(common) => objects(scope, route, &common),
+        Err(rendered) => *rendered,
+    };
+    rendered.problems.extend(scope.conflicts());
+    rendered
+}
+
+/// What all objects of one route share.
+struct Common {
+    body: Map<String, Value>,
+    class: Class,
+    references: BTreeSet<ObjectId>,
+    conditions: Vec<Value>,
+}
+
+fn objects(scope: &Scope<'_>, route: &Route, common: &Common) -> Rendered {
+    let (parts, refused) = parts(route, &scope.standing.granted);
+    let mut rendered = Rendered {
+        claims: scope.standing.granted.clone(),
+        ..Rendered::default()
+    };
+    for part in parts {
+        rendered.objects.push(object(scope, common, part).into());
+    }
+    rendered.objects.sort_by(|one, other| one.id.cmp(&other.id));
+    if !rendered.objects.is_empty() {
+        let keys = route.backends.iter().map(|backend| &backend.service);
+        rendered.uses = keys.chain(&route.plugin_sets).map(|key| scope.sibling(key)).collect();
+    }
+    let problem = |message| scope.problem(ProblemKind::Refused, "UnsupportedValue", message);
+    rendered.problems = refused.into_iter().map(problem).collect();
+    rendered
+}
+
+fn object(scope: &Scope<'_>, common: &Common, part: Part) -> Object {
+    let id = scope.id(ObjectKind::Route, common.class, &scope.key.key, &part.label);
+    let mut body = common.body.clone();
+    body.insert("uris".to_owned(), json!(part.uris));
+    body.insert("priority".to_owned(), json!(part.priority));
+    if !part.hosts.is_empty() {
+        body.insert("hosts".to_owned(), json!(part.hosts));
+    }
+    let mut vars = part.vars;
+    vars.extend(common.conditions.iter().cloned());
+    if !vars.is_empty() {
+        body.insert("vars".to_owned(), Value::Array(vars));
+    }
+    scope.object(id, body, common.references.clone())
+}
+
+/// Everything but paths and hosts, or why there is nothing.
+fn common(scope: &Scope<'_>, route: &Route) -> Result<Common, Box<Rendered>> {
+    check_references(scope, route)?;
+    let mut body = fields(json!({"status": 1, "enable_websocket": route.websocket}));
+    if let Some(timeouts) = route.timeouts {
+        body.insert("timeout".to_owned(), timeout(timeouts));
+    }
+    if !route.methods.is_empty() {
+        body.insert("methods".to_owned(), methods(scope, route)?);
+    }
+    let conditions: Result<Vec<_>, _> = route.conditions.iter().map(condition).collect();
+    let conditions = conditions.map_err(|message| scope.refuse("InvalidCondition", message))?;
+    let mut common = Common {
+        body,
+        class: Class::Route,
+        references: BTreeSet::new(),
+        conditions,
+    };
+    act(scope, route, &mut common)?;
+    Ok(common)
+}
+
+fn check_references(scope: &Scope<'_>, route: &Route) -> Result<(), Box<Rendered>> {
+    let unknown = |what: &str, name: &dyn std::fmt::Display| {
+        let message = format!("{} names {what} {name}, which is not there", scope.subject());
+        Box::new(scope.withhold(ProblemKind::Unresolved, "BackendNotFound", message))
+    };
+    let services = route.backends.iter().map(|backend| &backend.service);
+    if let Some(missing) = services.into_iter().find(|key| !scope.has_service(key)) {
+        return Err(unknown("service", missing));
+    }
+    let missing = route.plugin_sets.iter().find(|key| scope.find(key).is_none());
+    missing.map_or(Ok(()), |key| Err(unknown("plugin set", key)))
+}
+
+/// Upstreams and plugins.
+fn act(scope: &Scope<'_>, route: &Route, common: &mut Common) -> Result<(), Box<Rendered>> {
+    let mut plugins = own_plugins(scope, route, common)?;
+    let upstream = |backend: &Backend| scope.id(ObjectKind::Upstream, Class::Upstream, &backend.service, "");
+    common.references.extend(route.backends.iter().map(upstream));
+    match route.backends.as_slice() {
+        [] if plugins.is_empty() && route.plugin_sets.is_empty() => {
+            let message = format!("{} has neither backends nor plugins", scope.subject());
+            return Err(Box::new(scope.refuse("NoBackends", message)));
+        }
+        // The schema wants one of plugins and upstreams, be it empty.
+        [] => drop(common.body.insert("plugins".to_owned(), json!({}))),
+        [backend] => drop(
+            common
+                .body
+                .insert("upstream_id".to_owned(), json!(*upstream(backend).id)),
+        ),
+        several => {
+            if plugins.contains_key(SPLIT) {
+                let message = format!("{} has several backends and a {SPLIT} plugin as well", scope.subject());
+                return Err(Box::new(scope.refuse("UnsupportedValue", message)));
+            }
+            let weighted = several.iter().map(|backend| {
+                let id = upstream(backend).id;
+                json!({"upstream_id": *id, "weight": backend.weight})
+            });
+            let weighted: Vec<_> = weighted.collect();
+            plugins.insert(SPLIT.to_owned(), json!({"rules": [{"weighted_upstreams": weighted}]}));
+        }
+    }
+    if plugins.contains_key(SPLIT) {
+        common.class = Class::SplitRoute;
+    }
+    if !plugins.is_empty() {
+        common.body.insert("plugins".to_owned(), Value::Object(plugins));
+    }
+    Ok(())
+}
+
+/// The route's own plugins. One shared set is referred to; of several, APISIX takes only one, so they are merged
+/// into the route: a later set over an earlier one, the route's own over all, as APISIX itself would.
+fn own_plugins(scope: &Scope<'_>, route: &Route, common: &mut Common) -> Result<Map<String, Value>, Box<Rendered>> {
+    let mut merged = Map::new();
+    for key in &route.plugin_sets {
+        let Some(plugins) = plugins::of_set(scope, key) else {
+            let message = format!("{} names plugin set {key}, which is not valid", scope.subject());
+            return Err(Box::new(scope.refuse("InvalidPlugin", message)));
+        };
+        if plugins.contains_key(SPLIT) {
+            common.class = Class::SplitRoute;
+        }
+        merged.extend(plugins);
+    }
+    if let [key] = route.plugin_sets.as_slice() {
+        let id = scope.id(ObjectKind::PluginConfig, Class::PluginConfig, key, "");
+        common.body.insert("plugin_config_id".to_owned(), json!(*id.id));
+        common.references.insert(id);
+        merged.clear();
+    }
+    let own = plugins::plugins(&route.plugins);
+    merged.extend(own.map_err(|message| scope.refuse("InvalidPlugin", message))?);
+    Ok(merged)
+}
+
+fn methods(scope: &Scope<'_>, route: &Route) -> Result<Value, Box<Rendered>> {
+    let unknown = route.methods.iter().find(|method| !METHODS.contains(&method.as_str()));
+    if let Some(method) = unknown {
+        let message = format!("method {method:?} is none of {}", METHODS.join(", "));
+        return Err(Box::new(scope.refuse("UnsupportedValue", message)));
+    }
+    let methods: BTreeSet<_> = route.methods.iter().collect();
+    Ok(json!(methods))
+}
+
+/// A condition as `[variable, "!", operator, value]`, in which the `!` is left out unless it is negated.
+fn condition(condition: &Condition) -> Result<Value, String> {
+    // These compare with a list (lua-resty-expr).
+    let lists = matches!(condition.operator.as_str(), "in" | "ipmatch");
+    let value = match condition.values.as_slice() {
+        values if lists => json!(values),
+        [value] => json!(value),
+        values => {
+            let count = values.len();
+            return Err(format!(
+                "condition on {} has {count} values, not one",
+                condition.variable
+            ));
+        }
+    };
+    Ok(if condition.negated {
+        json!([condition.variable, "!", condition.operator, value])
+    } else {
+        json!([condition.variable, condition.operator, value])
+    })
+}
+
+/// Timeouts in seconds, as APISIX wants them; none may be 0, which becomes APISIX's default of 60 s.
+pub(super) fn timeout(timeouts: Timeouts) -> Value {
+    json!({
+        "connect": seconds(timeouts.connect_ms),
+        "send": seconds(timeouts.send_ms),
+        "read": seconds(timeouts.read_ms),
+    })
+}
+
+fn seconds(milliseconds: u64) -> Value {
+    match (milliseconds / 1000, milliseconds % 1000) {
+        (0, 0) => json!(60),
+        (seconds, 0) => json!(seconds),
+        (seconds, rest) => {
+            let text = format!("{seconds}.{rest:03}");
+            text.parse::<f64>().map_or(json!(seconds), |number| json!(number))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_keep_their_milliseconds() {
+        let table = [(1500, json!(1.5)), (2000, json!(2)), (1, json!(0.001)), (0, json!(60))];
+        for (milliseconds, wanted) in table {
+            assert_eq!(seconds(milliseconds), wanted);
+        }
+    }
+
+    #[test]
+    fn conditions_in_apisix_words() {
+        let given = |operator: &str, negated, values: &[&str]| Condition {
+            variable: "arg_a".to_owned(),
+            operator: operator.to_owned(),
+            negated,
+            values: values.iter().map(|&value| value.to_owned()).collect(),
+        };
+        assert_eq!(condition(&given("==", false, &["x"])), Ok(json!(["arg_a", "==", "x"])));
+        assert_eq!(
+            condition(&given("~~", true, &["x"])),
+            Ok(json!(["arg_a", "!", "~~", "x"]))
+        );
+        assert_eq!(
+            condition(&given("in", false, &["x", "y"])),
+            Ok(json!(["arg_a", "in", ["x", "y"]]))
+        );
+        assert!(condition(&given("==", false, &[])).is_err());
+    }
+}
