@@ -184,7 +184,8 @@ impl Cluster {
     /// held; what differs is asked for.
     fn verify(&mut self, session: SessionId, touched: &[TouchedBucket], effects: &mut Vec<Effect>) {
         let differs = |it: &&TouchedBucket| {
-            self.groups.unknown(&it.group).is_none() && self.holdings.digests().bucket(&it.group, it.bucket) != it.digest
+            self.groups.unknown(&it.group).is_none()
+                && self.holdings.digests().bucket(&it.group, it.bucket) != it.digest
         };
         let mut sets: Vec<BucketSet> = Vec::new();
         for it in touched.iter().filter(differs) {

@@ -85,7 +85,8 @@ fn host_header(host: &str) -> Checked {
     if !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
     }
-    let message = format!("field service.settings.host: {host:?} is not a host, printable ASCII without blanks is needed");
+    let message =
+        format!("field service.settings.host: {host:?} is not a host, printable ASCII without blanks is needed");
     Err(Refusal::new("invalid-field", message))
 }
 
@@ -96,13 +97,17 @@ fn plugins(field: &str, plugins: &[Plugin]) -> Checked {
 fn plugin(field: &str, plugin: &Plugin) -> Checked {
     let name = &plugin.name;
     if name.is_empty() {
-        return Err(Refusal::new("invalid-plugin", format!("field {field}: a plugin without a name")));
+        return Err(Refusal::new(
+            "invalid-plugin",
+            format!("field {field}: a plugin without a name"),
+        ));
     }
     // The parser's own words could quote the configuration, which holds credentials.
     let parsed = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(plugin.config.expose());
     parsed.map(|_| ()).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        let message = format!("field {field}: the configuration of {name:?} is not a JSON object (line {line}, column {column})");
+        let message =
+            format!("field {field}: the configuration of {name:?} is not a JSON object (line {line}, column {column})");
         Refusal::new("invalid-plugin", message)
     })
 }

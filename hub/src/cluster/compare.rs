@@ -10,7 +10,10 @@ use super::received::Received;
 /// The buckets of complete groups that differ: exactly what the hub lacks. Groups that the agent calls unknown,
 /// and those that it does not mention, are never compared.
 pub(super) fn differing(mine: &DigestTable, groups: &[GroupInventory]) -> Vec<BucketSet> {
-    groups.iter().filter_map(|theirs| differing_group(mine, theirs)).collect()
+    groups
+        .iter()
+        .filter_map(|theirs| differing_group(mine, theirs))
+        .collect()
 }
 
 fn differing_group(mine: &DigestTable, theirs: &GroupInventory) -> Option<BucketSet> {
@@ -47,7 +50,10 @@ fn covers(scope: &Scope, asked: &BucketSet) -> bool {
                 && (set.buckets.is_empty() || (set.bits <= asked.bits && set.buckets.contains(&(bucket & mask))))
         })
     };
-    let whole = || sets.iter().any(|set| set.group == asked.group && set.buckets.is_empty());
+    let whole = || {
+        sets.iter()
+            .any(|set| set.group == asked.group && set.buckets.is_empty())
+    };
     if asked.buckets.is_empty() {
         // One bucket that is everything (bits 0), or all of many: only the whole group covers it.
         return whole();

@@ -144,7 +144,6 @@ impl Cluster {
             }
         }
     }
-
 }
 
 fn superseded(session: SessionId, instance: &str) -> Effect {

@@ -101,8 +101,11 @@ impl World {
     }
 
     fn connect(&mut self) {
+        let old = SessionId(self.session);
         self.session += 1;
         self.say(self.agent.hello(self.session));
+        // The stream of the old session ends some time after the new one began.
+        self.on(Event::Closed { session: old });
     }
 
     /// The agent says something and answers what the hub asks for, at most twice.

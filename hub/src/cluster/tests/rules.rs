@@ -45,7 +45,10 @@ fn another_uid_is_refused_and_changes_nothing() {
         "uid-b".clone_into(&mut hello.cluster_uid);
     }
     assert_eq!(closed(&cluster.on(event.clone(), now(1)), 2), Some("wrong-uid"));
-    assert_eq!((cluster.session(), state(&cluster)), (Some(SessionId(1)), hashes(&have)));
+    assert_eq!(
+        (cluster.session(), state(&cluster)),
+        (Some(SessionId(1)), hashes(&have))
+    );
     let settings = Settings {
         uid: Some("uid-b".to_owned()),
         ..Settings::default()
@@ -191,7 +194,10 @@ fn changes_during_a_resync_converge() {
     agent.epoch.random = 2;
     agent.resources.insert(set("a"), good(&set("a"), 2));
     let effects = cluster.on(agent.hello(2), now(1));
-    let steps: Vec<Step> = entries(&names, 3).into_iter().map(|(key, it)| (key, Some(it))).collect();
+    let steps: Vec<Step> = entries(&names, 3)
+        .into_iter()
+        .map(|(key, it)| (key, Some(it)))
+        .collect();
     cluster.on(agent.change(2, &steps), now(1));
     answer(&mut cluster, &agent, 2, effects, 2);
     assert_eq!(state(&cluster), hashes(&entries(&names, 3)));

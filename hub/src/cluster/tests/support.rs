@@ -277,8 +277,5 @@ pub(super) fn hashes(resources: &[(Key, EncodedResource)]) -> BTreeMap<Key, Cont
 }
 
 pub(super) fn entries(names: &[&str], value: u16) -> Vec<(Key, EncodedResource)> {
-    names
-        .iter()
-        .map(|name| (set(name), good(&set(name), value)))
-        .collect()
+    names.iter().map(|name| (set(name), good(&set(name), value))).collect()
 }
