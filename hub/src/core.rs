@@ -22,14 +22,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::change::{Change, Stored};
-use crate::cluster::{Cluster, Effect, Event, SessionId};
-use crate::config::ClusterList;
+use crate::cluster::{Cluster, Effect, Event, SessionId, Settings};
+use crate::config::{ClusterConfig, ClusterList};
 use crate::desired::DesiredWriter;
-use crate::federate::{Federation, Verdict};
+use crate::federate::Federation;
 use crate::ingest::{Inbound, Sessions};
 use crate::object::ObjectId;
 use crate::persist;
-use crate::plan::{ClusterRegistry, PlanOutput, Planner, Prefix};
+use crate::plan::id::{ClusterRegistry, Prefix};
+use crate::plan::{PlanOptions, PlanOutput, Planner};
 use crate::view::{ClusterSummary, Outcome, Problem, ProblemKind, View};
 use made::Made;
 use problems::{ProblemBook, Stage};
@@ -57,11 +58,21 @@ pub struct Handles {
     pub view: Arc<ArcSwap<View>>,
 }
 
+/// What the operator decides for all clusters.
+#[derive(Debug, Clone)]
+pub struct CoreOptions {
+    /// How objects are rendered.
+    pub plan: PlanOptions,
+    /// Most resources of one cluster.
+    pub max_resources: u64,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Core {
     handles: Handles,
     prefix: Prefix,
+    max_resources: u64,
     registry: ClusterRegistry,
     clusters: BTreeMap<ClusterId, Cluster>,
     federation: Federation,
@@ -78,14 +89,16 @@ pub struct Core {
 impl Core {
     /// A core with the clusters that were persisted: what they had is in force, and committed, before it runs.
     #[must_use]
-    pub fn new(handles: Handles, prefix: Prefix, planner: Planner, restored: Vec<(ClusterId, Cluster)>) -> Self {
+    pub fn new(handles: Handles, options: CoreOptions, restored: Vec<(ClusterId, Cluster)>) -> Self {
+        let CoreOptions { plan, max_resources } = options;
         let mut core = Self {
             handles,
-            prefix,
+            prefix: plan.prefix.clone(),
+            max_resources,
             registry: ClusterRegistry::default(),
             clusters: BTreeMap::new(),
             federation: Federation::new(),
-            planner,
+            planner: Planner::new(plan),
             resources: OrdMap::new(),
             summaries: OrdMap::new(),
             problems: ProblemBook::default(),
@@ -142,34 +155,42 @@ impl Core {
         let changes: Vec<_> =
             cluster.resources().map(|(key, stored)| Change { key: key.clone(), now: Some(stored.clone()) }).collect();
         let settled = cluster.settled();
+        if !self.register(&id) {
+            return;
+        }
         self.clusters.insert(id.clone(), cluster);
         self.stale_summaries.insert(id.clone());
-        self.register(&id);
         self.changed(&id, &changes);
         if settled {
             self.handles.desired.settle([self.prefix.cluster_prefix(&id)]);
         }
     }
 
-    fn register(&mut self, id: &ClusterId) {
-        if let Err(error) = self.registry.register(id) {
+    fn register(&mut self, id: &ClusterId) -> bool {
+        let registered = self.registry.register(id);
+        if let Err(error) = &registered {
             tracing::error!(cluster = %id, %error, "cluster refused");
         }
+        registered.is_ok()
     }
 
     /// The operator's list of clusters is read again: new ones are made, those that left it keep what they have.
     fn configured(&mut self) {
         let list = self.handles.clusters.borrow_and_update().clone();
-        for id in list.ids() {
-            if !self.clusters.contains_key(id) && self.registry.register(id).is_ok() {
-                self.clusters.insert(id.clone(), Cluster::new(id.clone()));
+        for ClusterConfig { name, .. } in list.iter() {
+            if !self.clusters.contains_key(name) && self.register(name) {
+                self.clusters.insert(name.clone(), Cluster::new(name.clone()));
             }
         }
         let ids: Vec<_> = self.clusters.keys().cloned().collect();
         for id in ids {
-            let objects = self.planner.set_paths(&id, &list.paths(&id));
-            self.planned(objects);
-            self.on(&id, Event::Configured(list.settings(&id)));
+            let listed = list.get(&id);
+            if let Some(config) = listed {
+                let output = self.planner.apply(&id, &[], &[], &config.effective_paths());
+                self.planned(output);
+            }
+            let settings = listed.map(|config| Settings { uid: config.uid.clone(), max_resources: self.max_resources });
+            self.on(&id, Event::Configured(settings));
         }
     }
 
@@ -242,25 +263,8 @@ impl Core {
             };
         }
         let verdicts = self.federation.apply(id, changes);
-        let output = self.planner.apply(id, changes, &verdicts);
+        let output = self.planner.apply(id, changes, &verdicts, &[]);
         self.planned(output);
-        for verdict in verdicts {
-            self.judged(verdict);
-        }
-    }
-
-    fn judged(&mut self, verdict: Verdict) {
-        let Verdict { key, standing } = verdict;
-        let content_hash = self.resources.get(&key).map_or(ContentHash(0), |stored| stored.hash);
-        let problem = |conflict: &crate::federate::Conflict| Problem {
-            kind: ProblemKind::Conflict,
-            reason: "Conflict".to_owned(),
-            message: conflict.to_string(),
-            content_hash,
-        };
-        if self.problems.set(Stage::Federate, &key, standing.lost.iter().map(problem).collect()) {
-            self.statuses.touch(&key);
-        }
     }
 
     fn planned(&mut self, output: PlanOutput) {

@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
-use hubline::model::{ClusterId, Diagnostic, GlobalKey, GroupState, Resource};
+use hubline::model::{ClusterId, Diagnostic, GlobalKey, GroupState};
 use hubline::wire::{ContentHash, Epoch};
 use imbl::OrdMap;
 use jiff::Timestamp;
 
+use crate::change::Stored;
 use crate::object::{Object, ObjectId};
 
 /// One version of everything.
@@ -20,7 +21,7 @@ pub struct View {
     /// Clusters that the hub knows, whether configured, live or only remembered.
     pub clusters: OrdMap<ClusterId, Arc<ClusterSummary>>,
     /// Effective resources of all clusters (last good).
-    pub resources: OrdMap<GlobalKey, Arc<Resource>>,
+    pub resources: OrdMap<GlobalKey, Stored>,
     /// Why a resource is not in force, or not as it was last declared.
     pub problems: OrdMap<GlobalKey, Arc<Vec<Problem>>>,
     /// Desired objects.

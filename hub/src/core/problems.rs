@@ -13,9 +13,7 @@ use crate::view::Problem;
 pub enum Stage {
     /// The cluster's state machine: quarantine.
     Cluster,
-    /// Merging: conflicts.
-    Federate,
-    /// Rendering: unresolved references, unsupported values.
+    /// Merging and rendering: conflicts, unresolved references, unsupported values.
     Plan,
     /// The target.
     Sink,
