@@ -5,6 +5,8 @@
 //! - [`link`]: TCP links that can be cut, delayed and slowed.
 //! - [`netns`]: runs a test again in a network namespace with addresses of its own.
 //! - [`echo`]: backends that say who they are.
+//! - [`program`]: agent and hub in runtimes of their own, to be killed at any await.
+//! - [`system`]: all of it together.
 //! - [`ports`]: free ports for servers that must be told theirs.
 //!
 //! Nothing here is part of a released binary.
@@ -15,3 +17,5 @@ pub mod kube;
 pub mod link;
 pub mod netns;
 pub mod ports;
+pub mod program;
+pub mod system;

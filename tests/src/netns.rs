@@ -13,6 +13,9 @@ use std::process::{Command, Output};
 /// Names the test that this process was started for.
 const MARK: &str = "HUBLINE_TEST_IN_NAMESPACE";
 
+/// The mark of a binary that runs whole.
+const WHOLE: &str = "*";
+
 /// Makes every address of both ranges local. An IPv4 prefix on the loopback device does so by
 /// itself; IPv6 needs the route, and the permission to bind what the route says.
 const SETUP: &str = "set -e
@@ -62,6 +65,33 @@ pub fn enter(test: &str) -> bool {
         Outcome::Refused(reason) => skip(test, &reason, env::var("CI").as_deref() == Ok("true")),
     }
     false
+}
+
+/// What came of running the whole binary in a namespace.
+#[derive(Debug)]
+pub enum Whole {
+    /// This is the process inside: go on.
+    Inside,
+    /// It ran there, and ended so.
+    Ran(std::process::ExitStatus),
+    /// The kernel, or a missing program, does not allow namespaces.
+    Refused(String),
+}
+
+/// As [`enter`], for a test binary with a harness of its own: runs all of it again, with its arguments.
+///
+/// # Errors
+/// When the process cannot be started though namespaces are allowed.
+pub fn enter_whole() -> std::io::Result<Whole> {
+    if env::var_os(MARK).is_some_and(|mark| mark == WHOLE) {
+        return Ok(Whole::Inside);
+    }
+    if let Err(reason) = probe() {
+        return Ok(Whole::Refused(reason));
+    }
+    let mut command = in_namespace();
+    command.arg(env::current_exe()?).args(env::args_os().skip(1)).env(MARK, WHOLE);
+    command.status().map(Whole::Ran)
 }
 
 fn run(test: &str) -> Outcome {

@@ -14,7 +14,6 @@ use anyhow::{Context, Result};
 use hubline::model::ClusterId;
 use hubline::tls::{Authority, Files, Issued};
 use hubline_hub::config::{ApiAddress, ClusterConfig, HubConfig};
-use secrecy::SecretString;
 use tempfile::TempDir;
 
 use crate::apisix::{StandIn, StandInOptions};
@@ -22,6 +21,7 @@ use crate::link::Link;
 use crate::ports::free_port;
 use crate::program::Program;
 
+pub use agents::Source;
 pub use look::Answer;
 
 /// How long anything may take before a test calls it lost: far above what it takes on a busy machine with two cores.
@@ -154,7 +154,7 @@ fn write_identity(folder: &Path, name: &str, authority: &Authority, issued: &Iss
     std::fs::create_dir_all(&folder)?;
     let files = Files::in_directory(&folder);
     std::fs::write(&files.ca, authority.certificate())?;
-    std::fs::write(&files.certificate, &issued.certificate)?;
+    std::fs::write(&files.certificate, &issued.chain)?;
     std::fs::write(&files.key, issued.private_key.expose())?;
     Ok(files)
 }

@@ -1,0 +1,78 @@
+//! The agents of a system.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use hubline::tls::Files;
+use hubline_agent::config::AgentConfig;
+use serde_json::json;
+
+use super::System;
+use crate::program::Program;
+
+/// What an agent reads.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// A directory of manifests.
+    Manifests(&'a Path),
+    /// A cluster, by a kubeconfig.
+    Kube(&'a Path),
+}
+
+impl System {
+    /// Starts the agent of a cluster, with a certificate of its own.
+    ///
+    /// # Errors
+    /// When its threads cannot be started.
+    pub fn start_agent(&mut self, cluster: &str, source: Source<'_>) -> Result<()> {
+        let identity = self.identity(cluster)?;
+        self.start_agent_as(cluster, source, &identity)
+    }
+
+    /// Starts an agent that says it is `cluster`, with any certificate.
+    ///
+    /// # Errors
+    /// When its threads cannot be started.
+    pub fn start_agent_as(&mut self, cluster: &str, source: Source<'_>, identity: &Files) -> Result<()> {
+        let config = self.agent_config(cluster, source, identity)?;
+        let program = Program::start(&format!("agent-{cluster}"), move |shutdown| async move {
+            hubline_agent::pipeline::run(config, shutdown).await.map_err(Into::into)
+        })?;
+        self.agents.insert(cluster.to_owned(), program);
+        Ok(())
+    }
+
+    /// Written as a user would, and read by the agent's own loader.
+    fn agent_config(&self, cluster: &str, source: Source<'_>, identity: &Files) -> Result<AgentConfig> {
+        let source = match source {
+            Source::Manifests(directory) => json!({"manifest": {"directory": directory}}),
+            Source::Kube(kubeconfig) => json!({"kube": {"kubeconfig": kubeconfig}}),
+        };
+        let config = json!({
+            "cluster": cluster,
+            "source": source,
+            "hubs": [{"addresses": [format!("https://localhost:{}", self.hub_link.address().port())]}],
+            "tls": {"ca": identity.ca, "certificate": identity.certificate, "key": identity.key},
+            "listen": "127.0.0.1:0",
+        });
+        let file = self.folder().join(format!("agent-{cluster}.yaml"));
+        std::fs::write(&file, serde_saphyr::to_string(&config)?)?;
+        Ok(AgentConfig::load(Some(&file), Vec::new())?)
+    }
+
+    /// Ends an agent in order.
+    ///
+    /// # Errors
+    /// The agent's own.
+    pub async fn stop_agent(&mut self, cluster: &str) -> Result<()> {
+        self.agents.remove(cluster).context("no such agent runs")?.stop().await
+    }
+
+    /// Ends an agent wherever it is.
+    ///
+    /// # Errors
+    /// When no such agent runs.
+    pub async fn kill_agent(&mut self, cluster: &str) -> Result<()> {
+        self.agents.remove(cluster).context("no such agent runs")?.kill().await
+    }
+}
