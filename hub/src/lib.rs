@@ -9,4 +9,8 @@ pub mod federate;
 pub mod object;
 pub mod path;
 pub mod plan;
+pub mod desired;
+pub mod object;
+pub mod path;
+pub mod sink;
 pub mod view;
