@@ -42,3 +42,5 @@ pub(crate) fn route(name: &str, upstream: &str, version: u16) -> Arc<Object> {
     let body = json!({"labels": labels(), "uri": format!("/{name}"), "priority": version, "upstream_id": &*target.id});
     object(ObjectKind::Route, &format!("hl-c{name}"), body, &[&target])
 }
+
+pub(crate) mod fake;
