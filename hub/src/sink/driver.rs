@@ -112,7 +112,7 @@ impl Driver {
     /// Makes the driver; nothing is done before [`run`](Self::run).
     #[must_use]
     pub fn new(sink: Arc<dyn Sink>, reader: DesiredReader, options: DriverOptions, reports: Reports) -> Self {
-        let schedule = Schedule::new(options.pace.clone(), options.ownership.clone());
+        let schedule = Schedule::new(options.pace.clone(), &options.ownership);
         Self {
             sink,
             reader,

@@ -68,7 +68,6 @@ impl Pace {
 #[derive(Debug)]
 pub struct Schedule {
     pace: Pace,
-    ownership: Ownership,
     marker: Arc<Object>,
     desired: Desired,
     settled: Arc<BTreeSet<String>>,
@@ -121,13 +120,12 @@ struct Refusal {
 impl Schedule {
     /// Knows nothing yet: nothing is written before [`on_observed`](Self::on_observed).
     #[must_use]
-    pub fn new(pace: Pace, ownership: Ownership) -> Self {
+    pub fn new(pace: Pace, ownership: &Ownership) -> Self {
         let marker = ownership.marker();
         let mut desired = Desired::new();
         desired.insert(marker.id.clone(), marker.clone());
         Self {
             pace,
-            ownership,
             marker,
             desired,
             settled: Arc::default(),

@@ -70,7 +70,8 @@ fn objects() -> impl Strategy<Value = BTreeMap<ObjectId, Arc<Object>>> {
                 .map(|(kind, name)| id(ObjectKind::ALL[kind], &name_of(name)))
                 .filter(|reference| reference.kind < kind && made.contains_key(reference))
                 .collect();
-            let body = serde_json::json!({ "version": version });
+            let named: Vec<String> = references.iter().map(ToString::to_string).collect();
+            let body = serde_json::json!({ "version": version, "references": named });
             let object = object(kind, &name_of(name), body, &references.iter().collect::<Vec<_>>());
             made.insert(object.id.clone(), object);
         }
@@ -154,7 +155,7 @@ impl Run {
     fn new(before: BTreeMap<ObjectId, Arc<Object>>) -> Self {
         let model = Model { objects: before };
         let now = runtime_now();
-        let mut schedule = Schedule::new(Pace::standard(), ownership());
+        let mut schedule = Schedule::new(Pace::standard(), &ownership());
         let seen = model
             .objects
             .iter()

@@ -13,7 +13,6 @@ use crate::sink::testing::{id, object, route, upstream};
 
 /// A driver at work.
 struct Rig {
-    sink: Arc<FakeSink>,
     writer: DesiredWriter,
     outcomes: mpsc::Receiver<Outcomes>,
     seen: BTreeMap<String, Outcome>,
@@ -43,7 +42,6 @@ impl Rig {
         let driver = Driver::new(sink.clone(), reader, options, reports);
         let task = tokio::spawn(driver.run(shutdown.clone()));
         Self {
-            sink: sink.clone(),
             writer,
             outcomes,
             seen: BTreeMap::new(),

@@ -16,7 +16,7 @@ fn done(stage: &[Operation]) -> Vec<OperationResult> {
 
 /// A schedule whose target has these objects.
 fn schedule(objects: &[Arc<Object>]) -> (Schedule, Instant) {
-    let mut schedule = Schedule::new(Pace::standard(), ownership());
+    let mut schedule = Schedule::new(Pace::standard(), &ownership());
     let seen = objects.iter().map(|object| (object.id.clone(), Seen::of(object, None)));
     let observed = Observed {
         objects: seen.collect(),
