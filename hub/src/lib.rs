@@ -5,8 +5,10 @@
 pub mod change;
 pub mod cluster;
 pub mod config;
+pub mod desired;
 pub mod federate;
 pub mod object;
 pub mod path;
 pub mod plan;
+pub mod sink;
 pub mod view;

@@ -1,0 +1,188 @@
+//! The desired objects, from the core (the only writer) to the sink's driver (the only reader).
+//!
+//! Memory is bounded by objects and never by changes: of each object only the latest value is kept, with a mark that
+//! it changed. What was wanted and forgotten before anyone read it leaves no trace.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use imbl::OrdMap;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::object::{Object, ObjectId};
+
+/// Makes the two ends.
+#[must_use]
+pub fn channel() -> (DesiredWriter, DesiredReader) {
+    let shared = Arc::new(Shared::default());
+    let writer = DesiredWriter { shared: shared.clone() };
+    (writer, DesiredReader { shared })
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    // A standard mutex: it is held for map operations only, never over an await.
+    state: Mutex<State>,
+    notify: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    objects: OrdMap<ObjectId, Arc<Object>>,
+    /// Since when each changed object waits to be read.
+    dirty: BTreeMap<ObjectId, Instant>,
+    settled: Arc<BTreeSet<String>>,
+    settled_changed: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The core's end. There is one.
+#[derive(Debug)]
+pub struct DesiredWriter {
+    shared: Arc<Shared>,
+}
+
+impl DesiredWriter {
+    /// Sets objects (`Some`) and forgets others (`None`). An equal value is no change.
+    pub fn commit(&self, changes: Vec<(ObjectId, Option<Arc<Object>>)>) {
+        let now = Instant::now();
+        let mut state = self.shared.lock();
+        let mut changed = false;
+        for (id, object) in changes {
+            changed |= state.set(id, object, now);
+        }
+        drop(state);
+        if changed {
+            self.shared.notify.notify_one();
+        }
+    }
+
+    /// Says that the desired objects of these clusters are whole. An object of ours at the target that nobody wants
+    /// is deleted only when its id begins with one of the prefixes that were settled, so that a hub which has not
+    /// heard a cluster yet deletes nothing of it. A prefix is that of [`ObjectId::id`] up to and with the cluster's hash.
+    pub fn settle(&self, cluster_prefixes: impl IntoIterator<Item = String>) {
+        let mut state = self.shared.lock();
+        let mut settled = state.settled.as_ref().clone();
+        settled.extend(cluster_prefixes);
+        if settled.len() == state.settled.len() {
+            return;
+        }
+        state.settled = Arc::new(settled);
+        state.settled_changed = true;
+        drop(state);
+        self.shared.notify.notify_one();
+    }
+
+    /// The desired objects as they are now.
+    #[must_use]
+    pub fn snapshot(&self) -> OrdMap<ObjectId, Arc<Object>> {
+        self.shared.lock().objects.clone()
+    }
+}
+
+impl State {
+    fn set(&mut self, id: ObjectId, object: Option<Arc<Object>>, now: Instant) -> bool {
+        if self.objects.get(&id) == object.as_ref() {
+            return false;
+        }
+        match object {
+            Some(object) => self.objects.insert(id.clone(), object),
+            None => self.objects.remove(&id),
+        };
+        self.dirty.entry(id).or_insert(now);
+        true
+    }
+}
+
+/// What changed since the last look.
+#[derive(Debug, Clone, Default)]
+pub struct DesiredChanges {
+    /// Objects that were set or forgotten, and since when.
+    pub ids: BTreeMap<ObjectId, Instant>,
+    /// All desired objects.
+    pub objects: OrdMap<ObjectId, Arc<Object>>,
+    /// Id prefixes of the clusters whose desired objects are whole.
+    pub settled: Arc<BTreeSet<String>>,
+    /// Whether `settled` grew.
+    pub settled_changed: bool,
+}
+
+/// The driver's end. There is one.
+#[derive(Debug)]
+pub struct DesiredReader {
+    shared: Arc<Shared>,
+}
+
+impl DesiredReader {
+    /// Returns once there is something to [`take`](Self::take); at once when there is already. Cancel-safe.
+    pub async fn changed(&self) {
+        loop {
+            let notified = self.shared.notify.notified();
+            if self.is_changed() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Takes what changed since the last call. Never waits.
+    #[must_use]
+    pub fn take(&self) -> DesiredChanges {
+        let mut state = self.shared.lock();
+        DesiredChanges {
+            ids: std::mem::take(&mut state.dirty),
+            objects: state.objects.clone(),
+            settled: state.settled.clone(),
+            settled_changed: std::mem::take(&mut state.settled_changed),
+        }
+    }
+
+    /// The desired objects as they are now.
+    #[must_use]
+    pub fn snapshot(&self) -> OrdMap<ObjectId, Arc<Object>> {
+        self.shared.lock().objects.clone()
+    }
+
+    fn is_changed(&self) -> bool {
+        let state = self.shared.lock();
+        state.settled_changed || !state.dirty.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::testing::upstream;
+
+    #[tokio::test]
+    async fn latest_value_per_object_and_equal_is_no_change() {
+        let (writer, reader) = channel();
+        for node in 1..100 {
+            let object = upstream("a", node);
+            writer.commit(vec![(object.id.clone(), Some(object))]);
+        }
+        reader.changed().await;
+        let changes = reader.take();
+        assert_eq!(changes.ids.len(), 1, "one object, many changes");
+        assert_eq!(changes.objects.len(), 1);
+        let same = upstream("a", 99);
+        writer.commit(vec![(same.id.clone(), Some(same))]);
+        assert!(reader.take().ids.is_empty(), "an equal value is no change");
+    }
+
+    #[tokio::test]
+    async fn settling_wakes_the_reader_once() {
+        let (writer, reader) = channel();
+        writer.settle(["hl-a".to_owned()]);
+        reader.changed().await;
+        assert!(reader.take().settled_changed);
+        writer.settle(["hl-a".to_owned()]);
+        assert!(!reader.take().settled_changed);
+    }
+}

@@ -1,0 +1,276 @@
+//! What is at the target, as far as the hub knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hubline::wire::ContentHash;
+use serde_json::{Map, Number, Value};
+
+use crate::object::{Object, ObjectId, ObjectKind};
+
+/// One object of ours at the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Normalised hash of what the target shows ([`normalised_hash`]).
+    pub shown: Option<ContentHash>,
+    /// [`Object::hash`] of what was written last; none when an earlier run of the hub wrote it.
+    pub written: Option<ContentHash>,
+    /// Objects that it names.
+    pub references: Vec<ObjectId>,
+}
+
+impl Seen {
+    /// What a listing shows.
+    #[must_use]
+    pub fn listed(kind: ObjectKind, body: &Map<String, Value>) -> Self {
+        Self {
+            shown: Some(normalised_hash(kind, body)),
+            written: None,
+            references: references(body),
+        }
+    }
+
+    /// What was just written.
+    #[must_use]
+    pub fn of(object: &Object, stored: Option<ContentHash>) -> Self {
+        Self {
+            shown: stored,
+            written: Some(object.hash),
+            references: object.references.clone(),
+        }
+    }
+
+    /// Whether the target has this content. Only what an earlier run wrote costs a look into the body.
+    #[must_use]
+    pub fn is(&self, object: &Object) -> bool {
+        match (self.written, self.shown) {
+            (Some(written), _) => written == object.hash,
+            (None, Some(shown)) => shown == object.hash || Some(shown) == normalised(object),
+            (None, None) => false,
+        }
+    }
+}
+
+/// Objects of ours at the target, with an index of who refers to whom.
+#[derive(Debug, Clone, Default)]
+pub struct Actual {
+    objects: BTreeMap<ObjectId, Seen>,
+    referrers: BTreeMap<ObjectId, BTreeSet<ObjectId>>,
+}
+
+impl Actual {
+    /// Of a listing.
+    #[must_use]
+    pub fn new(objects: BTreeMap<ObjectId, Seen>) -> Self {
+        let mut actual = Self::default();
+        for (id, seen) in objects {
+            actual.insert(id, seen);
+        }
+        actual
+    }
+
+    /// One object.
+    #[must_use]
+    pub fn get(&self, id: &ObjectId) -> Option<&Seen> {
+        self.objects.get(id)
+    }
+
+    /// Whether it is there, whatever its content.
+    #[must_use]
+    pub fn contains(&self, id: &ObjectId) -> bool {
+        self.objects.contains_key(id)
+    }
+
+    /// All ids, in order.
+    pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
+        self.objects.keys()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    /// Whether an object of ours at the target names it.
+    #[must_use]
+    pub fn is_referred(&self, id: &ObjectId) -> bool {
+        self.referrers.contains_key(id)
+    }
+
+    /// It is there now, with this content.
+    pub fn insert(&mut self, id: ObjectId, seen: Seen) {
+        self.remove(&id);
+        for reference in &seen.references {
+            self.referrers.entry(reference.clone()).or_default().insert(id.clone());
+        }
+        self.objects.insert(id, seen);
+    }
+
+    /// It is gone now.
+    pub fn remove(&mut self, id: &ObjectId) -> Option<Seen> {
+        let seen = self.objects.remove(id)?;
+        for reference in &seen.references {
+            if let Some(referrers) = self.referrers.get_mut(reference) {
+                referrers.remove(id);
+                if referrers.is_empty() {
+                    self.referrers.remove(reference);
+                }
+            }
+        }
+        Some(seen)
+    }
+}
+
+/// Hash of a body without what the target adds or hides, and independent of how it writes numbers.
+///
+/// Left out are the times, which the server adds (`reference/apisix.md`), and private keys: the Admin API gives none
+/// back for a single certificate and an encrypted one otherwise. The certificate pins its key, so nothing is missed.
+#[must_use]
+pub fn normalised_hash(kind: ObjectKind, body: &Map<String, Value>) -> ContentHash {
+    let hidden: &[&str] = match kind {
+        ObjectKind::Ssl => &["key", "keys"],
+        // The name of a consumer is its id, and its schema has no other.
+        ObjectKind::Consumer => &["id"],
+        _ => &[],
+    };
+    let kept = body
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "create_time" | "update_time" | "modifiedIndex"))
+        .filter(|(name, _)| !hidden.contains(&name.as_str()));
+    let kept: Map<String, Value> = kept.map(|(name, value)| (name.clone(), normalise(value))).collect();
+    ContentHash::of(Value::Object(kept).to_string().as_bytes())
+}
+
+fn normalised(object: &Object) -> Option<ContentHash> {
+    let body: Map<String, Value> = serde_json::from_str(object.body.expose()).ok()?;
+    Some(normalised_hash(object.id.kind, &body))
+}
+
+/// Lua has one kind of number: 6.0 comes back as 6.
+fn normalise(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => Value::Number(integral(number)),
+        Value::Array(items) => items.iter().map(normalise).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), normalise(value)))
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::String(_) => value.clone(),
+    }
+}
+
+fn integral(number: &Number) -> Number {
+    let whole = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0);
+    let text = whole.map(|float| format!("{float:.0}"));
+    text.and_then(|text| text.parse::<i64>().ok())
+        .map_or_else(|| number.clone(), Number::from)
+}
+
+/// Every object that a body names: in its own fields, and in the `traffic-split` of its plugins.
+fn references(body: &Map<String, Value>) -> Vec<ObjectId> {
+    let fields = [
+        ("upstream_id", ObjectKind::Upstream),
+        ("service_id", ObjectKind::Service),
+        ("plugin_config_id", ObjectKind::PluginConfig),
+    ];
+    let own = fields
+        .into_iter()
+        .filter_map(|(field, kind)| named(body.get(field)?, kind));
+    let rules = body
+        .get("plugins")
+        .and_then(|plugins| plugins.get("traffic-split")?.get("rules")?.as_array());
+    let split = rules
+        .into_iter()
+        .flatten()
+        .filter_map(|rule| rule.get("weighted_upstreams")?.as_array());
+    let split = split
+        .flatten()
+        .filter_map(|entry| named(entry.get("upstream_id")?, ObjectKind::Upstream));
+    let tls = body
+        .get("tls")
+        .and_then(|tls| named(tls.get("client_cert_id")?, ObjectKind::Ssl));
+    let all: BTreeSet<ObjectId> = own.chain(split).chain(tls).collect();
+    all.into_iter().collect()
+}
+
+/// Ids may be numbers in APISIX.
+fn named(value: &Value, kind: ObjectKind) -> Option<ObjectId> {
+    let id = match value {
+        Value::String(text) => text.as_str().into(),
+        Value::Number(number) => number.to_string().into(),
+        _ => return None,
+    };
+    Some(ObjectId { kind, id })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::sink::testing::object;
+
+    fn map(value: Value) -> Map<String, Value> {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn times_and_number_forms_are_no_drift() {
+        let object = object(
+            ObjectKind::Upstream,
+            "hl-a",
+            json!({"timeout": {"connect": 6.0, "read": 0.5}}),
+            &[],
+        );
+        let read = json!({"id": "hl-a", "timeout": {"connect": 6, "read": 0.5}, "create_time": 1, "update_time": 2});
+        assert!(Seen::listed(ObjectKind::Upstream, &map(read)).is(&object));
+        let other = json!({"id": "hl-a", "timeout": {"connect": 7, "read": 0.5}});
+        assert!(!Seen::listed(ObjectKind::Upstream, &map(other)).is(&object));
+    }
+
+    #[test]
+    fn hidden_private_keys_are_no_drift_but_a_new_certificate_is() {
+        let object = object(
+            ObjectKind::Ssl,
+            "hl-a",
+            json!({"cert": "C", "key": "K", "snis": ["a"]}),
+            &[],
+        );
+        let hidden = json!({"id": "hl-a", "cert": "C", "snis": ["a"]});
+        assert!(Seen::listed(ObjectKind::Ssl, &map(hidden)).is(&object));
+        let other = json!({"id": "hl-a", "cert": "D", "key": "K", "snis": ["a"]});
+        assert!(!Seen::listed(ObjectKind::Ssl, &map(other)).is(&object));
+    }
+
+    #[test]
+    fn every_way_of_referring_is_found() {
+        let body = json!({
+            "upstream_id": "u1", "service_id": 7, "plugin_config_id": "p1",
+            "plugins": {"traffic-split": {"rules": [{"weighted_upstreams": [{"upstream_id": "u2"}, {"weight": 1}]}]}},
+        });
+        let found: Vec<String> = references(&map(body)).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            found,
+            ["upstreams/u1", "upstreams/u2", "plugin_configs/p1", "services/7"]
+        );
+    }
+
+    #[test]
+    fn referrers_follow_changes() {
+        let mut actual = Actual::default();
+        let a = object(ObjectKind::Upstream, "hl-a", json!({}), &[]);
+        let route = object(ObjectKind::Route, "hl-r", json!({}), &[&a.id]);
+        actual.insert(a.id.clone(), Seen::of(&a, None));
+        actual.insert(route.id.clone(), Seen::of(&route, None));
+        assert!(actual.is_referred(&a.id));
+        let moved = object(ObjectKind::Route, "hl-r", json!({"x": 1}), &[]);
+        actual.insert(route.id.clone(), Seen::of(&moved, None));
+        assert!(!actual.is_referred(&a.id));
+    }
+}

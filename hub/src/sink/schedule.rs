@@ -1,0 +1,360 @@
+//! Decides what is written next, without doing it: no I/O, no clock of its own.
+//!
+//! Two lanes run beside each other, so that the most frequent change waits for nothing. The fast one takes objects that
+//! are at the target already and whose change rebuilds no router: endpoints. The slow one takes all else, in stages:
+//! puts by kind, then deletes in reverse. What rebuilds routers goes in batches, the first at once.
+//! An object is in at most one lane at a time, so that its writes are never reordered; the latest content wins.
+//!
+//! No operation leaves a dangling reference: a put waits until all that it names is at the target, a delete until
+//! nothing of ours there names it, and then for a grace, since APISIX's workers apply kinds in their own time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hubline::wire::ContentHash;
+use tokio::time::Instant;
+
+use self::queue::{Due, Queue};
+use super::diff::Desired;
+use super::{Actual, Operation, Ownership};
+use crate::desired::DesiredChanges;
+use crate::object::{Object, ObjectId, ObjectKind};
+use crate::view::Outcome;
+
+mod decide;
+mod observe;
+mod queue;
+mod results;
+
+pub use observe::Occasion;
+pub use results::Followed;
+
+/// How fast and in which portions.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    /// Between removing the last that referred to an object and removing it.
+    pub grace: Duration,
+    /// Between the starts of two batches that make APISIX rebuild its router.
+    pub batch_interval: Duration,
+    /// Most objects of one such batch.
+    pub batch_size: usize,
+    /// Most objects of one call to the sink.
+    pub chunk: usize,
+    /// First wait before an object is tried again; doubles.
+    pub retry_min: Duration,
+    /// Longest wait before an object is tried again.
+    pub retry_max: Duration,
+}
+
+impl Pace {
+    /// What suits an APISIX with etcd. 500: a second of writes at the 260 to 510 a second that
+    /// `reference/apisix.md` measured. 32: four rounds of 8 connections, some 100 ms, after which newer changes get
+    /// their turn.
+    #[must_use]
+    pub fn standard() -> Self {
+        Self {
+            grace: Duration::from_secs(2),
+            batch_interval: Duration::from_secs(1),
+            batch_size: 500,
+            chunk: 32,
+            retry_min: Duration::from_millis(200),
+            retry_max: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The state from which the next operations follow.
+#[derive(Debug)]
+pub struct Schedule {
+    pace: Pace,
+    marker: Arc<Object>,
+    desired: Desired,
+    settled: Arc<BTreeSet<String>>,
+    actual: Actual,
+    occupied: BTreeSet<ObjectId>,
+    unsupported: BTreeMap<ObjectKind, String>,
+    /// Puts of what is there and rebuilds no router.
+    fast: Queue,
+    /// Other puts, in the order of kinds.
+    puts: BTreeMap<ObjectId, Instant>,
+    /// Deletes that may be done now.
+    deletes: BTreeSet<ObjectId>,
+    /// Puts that wait for the next batch.
+    batch_puts: BTreeMap<ObjectId, Instant>,
+    /// Deletes that wait for the next batch.
+    batch_deletes: BTreeSet<ObjectId>,
+    next_batch: Option<Instant>,
+    in_flight: BTreeMap<ObjectId, InFlight>,
+    /// Puts that wait for an object to be at the target, by that object.
+    waiting: BTreeMap<ObjectId, BTreeSet<ObjectId>>,
+    /// Wanted objects that cannot be made because of what they refer to.
+    withheld: BTreeSet<ObjectId>,
+    refused: BTreeMap<ObjectId, Refusal>,
+    retries: BTreeMap<ObjectId, u32>,
+    retry_due: Due,
+    /// Objects that nobody wants, with their last content.
+    condemned: BTreeMap<ObjectId, Option<Arc<Object>>>,
+    grace_due: Due,
+    reported: BTreeMap<ObjectId, Outcome>,
+    outcomes: BTreeMap<ObjectId, Outcome>,
+    /// Objects written since the running observation began: it may have missed them.
+    touched: Option<BTreeSet<ObjectId>>,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    since: Instant,
+    /// A change that came while the write was under way.
+    again: Option<Instant>,
+}
+
+/// Content that the target does not take.
+#[derive(Debug, Clone)]
+struct Refusal {
+    hash: ContentHash,
+    reason: String,
+    message: String,
+}
+
+impl Schedule {
+    /// Knows nothing yet: nothing is written before [`on_observed`](Self::on_observed).
+    #[must_use]
+    pub fn new(pace: Pace, ownership: &Ownership) -> Self {
+        let marker = ownership.marker();
+        let mut desired = Desired::new();
+        desired.insert(marker.id.clone(), marker.clone());
+        Self {
+            pace,
+            marker,
+            desired,
+            settled: Arc::default(),
+            actual: Actual::default(),
+            occupied: BTreeSet::new(),
+            unsupported: BTreeMap::new(),
+            fast: Queue::default(),
+            puts: BTreeMap::new(),
+            deletes: BTreeSet::new(),
+            batch_puts: BTreeMap::new(),
+            batch_deletes: BTreeSet::new(),
+            next_batch: None,
+            in_flight: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            withheld: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            retries: BTreeMap::new(),
+            retry_due: Due::default(),
+            condemned: BTreeMap::new(),
+            grace_due: Due::default(),
+            reported: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
+            touched: None,
+        }
+    }
+
+    /// The marker's name.
+    #[must_use]
+    pub fn marker(&self) -> &ObjectId {
+        &self.marker.id
+    }
+
+    /// Whether the marker is at the target, as far as is known.
+    #[must_use]
+    pub fn is_marked(&self) -> bool {
+        self.actual.contains(&self.marker.id)
+    }
+
+    /// Takes what the core wants.
+    pub fn on_desired(&mut self, changes: DesiredChanges, now: Instant) {
+        let mut objects = changes.objects;
+        objects.insert(self.marker.id.clone(), self.marker.clone());
+        let before = std::mem::replace(&mut self.desired, objects);
+        self.settled = changes.settled;
+        for (id, since) in changes.ids {
+            self.remember(&id, &before);
+            self.retries.remove(&id);
+            self.examine(&id, since, now);
+            self.wake(&id, now);
+        }
+        if changes.settled_changed {
+            let ids: Vec<ObjectId> = self.actual.ids().cloned().collect();
+            self.examine_all(&ids, now);
+        }
+    }
+
+    /// Keeps the last content of what is no longer wanted, so that its deletion has a cause.
+    fn remember(&mut self, id: &ObjectId, before: &Desired) {
+        if !self.desired.contains_key(id)
+            && let Some(object) = before.get(id)
+        {
+            self.condemned.insert(id.clone(), Some(object.clone()));
+        }
+    }
+
+    /// When something will be due without any event.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Instant> {
+        let batch = self.has_batch().then_some(self.next_batch).flatten();
+        let times = [self.retry_due.first(), self.grace_due.first(), batch];
+        times.into_iter().flatten().min()
+    }
+
+    fn has_batch(&self) -> bool {
+        !self.batch_puts.is_empty() || !self.batch_deletes.is_empty()
+    }
+
+    /// Puts whose time has come where they will be taken from.
+    pub fn tick(&mut self, now: Instant) {
+        for id in self.retry_due.take(now) {
+            self.examine(&id, now, now);
+        }
+        for id in self.grace_due.take(now) {
+            if self.may_delete(&id) {
+                self.deletes.insert(id);
+            }
+        }
+    }
+
+    /// The next operations of the fast lane, which the caller runs at once; none when there is nothing to do.
+    ///
+    /// Three quarters are those that wait longest, the rest the newest: neither starves, and a single change does not
+    /// wait for a bulk before it.
+    pub fn next_fast(&mut self, now: Instant) -> Vec<Operation> {
+        let newest = self.pace.chunk / 4;
+        let mut taken = self.fast.take_newest(newest);
+        taken.extend(self.fast.take_oldest(self.pace.chunk - newest));
+        let mut stage = Vec::new();
+        for (id, since) in taken {
+            match self.decide(&id) {
+                decide::Decision::Fast(object) => self.start(Operation::Put { object }, since, &mut stage),
+                decision => self.settle_decision(&id, decision, since, now),
+            }
+        }
+        stage
+    }
+
+    /// The next stage of the slow lane, which the caller runs at once; none when there is nothing to do.
+    pub fn next_slow(&mut self, now: Instant) -> Vec<Operation> {
+        if self.puts.is_empty() && self.deletes.is_empty() {
+            self.open_batch(now);
+        }
+        let stage = self.next_puts(now);
+        if stage.is_empty() {
+            self.next_deletes(now)
+        } else {
+            stage
+        }
+    }
+
+    /// Lets the next batch in, puts before deletes.
+    fn open_batch(&mut self, now: Instant) {
+        if !self.has_batch() || self.next_batch.is_some_and(|at| now < at) {
+            return;
+        }
+        self.next_batch = Some(now + self.pace.batch_interval);
+        let mut room = self.pace.batch_size;
+        while room > 0
+            && let Some((id, since)) = self.batch_puts.pop_first()
+        {
+            self.puts.insert(id, since);
+            room -= 1;
+        }
+        while room > 0
+            && let Some(id) = self.batch_deletes.pop_last()
+        {
+            self.deletes.insert(id);
+            room -= 1;
+        }
+    }
+
+    fn next_puts(&mut self, now: Instant) -> Vec<Operation> {
+        let mut stage = Vec::new();
+        let mut kind = None;
+        while stage.len() < self.pace.chunk
+            && let Some((id, since)) = self.puts.pop_first()
+        {
+            if !stage.is_empty() && kind != Some(id.kind) {
+                self.puts.insert(id, since);
+                break;
+            }
+            kind = Some(id.kind);
+            match self.decide(&id) {
+                decide::Decision::Fast(object) | decide::Decision::Slow(object) | decide::Decision::Batch(object) => {
+                    self.start(Operation::Put { object }, since, &mut stage);
+                }
+                decision => self.settle_decision(&id, decision, since, now),
+            }
+        }
+        stage
+    }
+
+    fn next_deletes(&mut self, now: Instant) -> Vec<Operation> {
+        let mut stage: Vec<Operation> = Vec::new();
+        while stage.len() < self.pace.chunk
+            && let Some(id) = self.deletes.pop_last()
+        {
+            if stage.first().is_some_and(|first| first.id().kind != id.kind) {
+                self.deletes.insert(id);
+                break;
+            }
+            if self.may_delete(&id) {
+                let was = self.condemned.get(&id).cloned().flatten();
+                self.start(Operation::Delete { id, was }, now, &mut stage);
+            }
+        }
+        stage
+    }
+
+    fn start(&mut self, operation: Operation, since: Instant, stage: &mut Vec<Operation>) {
+        let id = operation.id().clone();
+        if let Some(touched) = &mut self.touched {
+            touched.insert(id.clone());
+        }
+        self.in_flight.insert(id, InFlight { since, again: None });
+        stage.push(operation);
+    }
+
+    /// What became of objects since the last call: for desired objects only, latest per object.
+    pub fn take_outcomes(&mut self) -> Vec<(ObjectId, Outcome)> {
+        std::mem::take(&mut self.outcomes).into_iter().collect()
+    }
+
+    /// Whether there are outcomes to take.
+    #[must_use]
+    pub fn has_outcomes(&self) -> bool {
+        !self.outcomes.is_empty()
+    }
+
+    /// How many objects are desired, programmed and refused.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let refused = self.refused.len() + self.withheld.len();
+        Counts {
+            desired: self.desired.len() - 1,
+            programmed: self.reported.len().saturating_sub(refused),
+            refused,
+        }
+    }
+
+    fn report(&mut self, id: &ObjectId, outcome: Outcome) {
+        if id == self.marker() || self.reported.get(id) == Some(&outcome) {
+            return;
+        }
+        self.reported.insert(id.clone(), outcome.clone());
+        self.outcomes.insert(id.clone(), outcome);
+    }
+}
+
+/// How many objects are how far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Wanted by the core.
+    pub desired: usize,
+    /// At the target with a content of ours, the latest or the one before.
+    pub programmed: usize,
+    /// Refused, or withheld because of what they refer to.
+    pub refused: usize,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! What follows from the results of writes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Refusal, Schedule};
+use crate::object::{Object, ObjectId};
+use crate::sink::error::Consequence;
+use crate::sink::{Operation, OperationResult, Seen, SinkError, Written};
+
+/// What follows from the results of one call to the sink.
+#[derive(Debug, Default)]
+pub struct Followed {
+    /// For each object that got there: the time since its change came.
+    pub programmed: Vec<Duration>,
+    /// What is at the target is no longer known: it has to be observed before anything else is written.
+    pub lost: Option<SinkError>,
+}
+
+impl Schedule {
+    /// Takes the results of a stage that [`next_fast`](Self::next_fast) or [`next_slow`](Self::next_slow) gave.
+    pub fn on_results(&mut self, stage: Vec<Operation>, results: Vec<OperationResult>, now: Instant) -> Followed {
+        let mut followed = Followed::default();
+        for (operation, result) in stage.into_iter().zip(results) {
+            self.on_result(operation, result.result, now, &mut followed);
+        }
+        followed
+    }
+
+    fn on_result(
+        &mut self,
+        operation: Operation,
+        result: Result<Written, SinkError>,
+        now: Instant,
+        followed: &mut Followed,
+    ) {
+        let id = operation.id().clone();
+        let Some(flight) = self.in_flight.remove(&id) else {
+            return;
+        };
+        match (result, operation) {
+            (Ok(written), Operation::Put { object }) => {
+                followed.programmed.push(now.saturating_duration_since(flight.since));
+                self.on_put(&object, written, now);
+            }
+            (Ok(_), Operation::Delete { id, .. }) => self.on_deleted(&id, now),
+            (Err(error), operation) => self.on_error(operation, error, now, followed),
+        }
+        self.examine(&id, flight.again.unwrap_or(flight.since), now);
+        self.wake(&id, now);
+    }
+
+    fn on_put(&mut self, object: &Arc<Object>, written: Written, now: Instant) {
+        self.retries.remove(&object.id);
+        self.refused.remove(&object.id);
+        let before = self.actual.remove(&object.id);
+        self.actual.insert(object.id.clone(), Seen::of(object, written.stored));
+        self.release(before, now);
+    }
+
+    fn on_deleted(&mut self, id: &ObjectId, now: Instant) {
+        self.retries.remove(id);
+        self.condemned.remove(id);
+        let before = self.actual.remove(id);
+        self.release(before, now);
+    }
+
+    /// What an object no longer refers to may be removed after a grace, if nobody wants it.
+    fn release(&mut self, before: Option<Seen>, now: Instant) {
+        for reference in before.map(|seen| seen.references).unwrap_or_default() {
+            self.begin_grace(&reference, now);
+        }
+    }
+
+    fn on_error(&mut self, operation: Operation, error: SinkError, now: Instant, followed: &mut Followed) {
+        match (error.consequence(), operation) {
+            (Consequence::Quarantine, Operation::Put { object }) => {
+                let refusal = Refusal {
+                    hash: object.hash,
+                    reason: error.reason().to_owned(),
+                    message: error.to_string(),
+                };
+                self.refused.insert(object.id.clone(), refusal);
+            }
+            (Consequence::Observe, operation) => {
+                // A reference that is missing although it was there is looked for once; if it stays missing, the
+                // object waits like any other that fails.
+                if matches!(error, SinkError::MissingReference { .. }) {
+                    self.retry_later(operation.id(), now);
+                }
+                followed.lost = Some(error);
+            }
+            (_, operation) => self.retry_later(operation.id(), now),
+        }
+    }
+
+    /// The wait doubles up to the longest one.
+    fn retry_later(&mut self, id: &ObjectId, now: Instant) {
+        let attempt = self.retries.entry(id.clone()).or_insert(0);
+        let factor = 2_u32.saturating_pow(*attempt);
+        *attempt = attempt.saturating_add(1);
+        let wait = self.pace.retry_min.saturating_mul(factor).min(self.pace.retry_max);
+        self.retry_due.set(id, now + wait);
+    }
+}

@@ -1,0 +1,109 @@
+//! Single decisions; the laws are in `diff/tests.rs`, the whole in `driver/tests.rs`.
+
+use super::*;
+use crate::sink::testing::fake::ownership;
+use crate::sink::testing::upstream;
+use crate::sink::{Observed, OperationResult, Seen, Written};
+
+fn done(stage: &[Operation]) -> Vec<OperationResult> {
+    let result = |_: &Operation| OperationResult {
+        result: Ok(Written::default()),
+        status: None,
+        duration: Duration::ZERO,
+    };
+    stage.iter().map(result).collect()
+}
+
+/// A schedule whose target has these objects.
+fn schedule(objects: &[Arc<Object>]) -> (Schedule, Instant) {
+    let mut schedule = Schedule::new(Pace::standard(), &ownership());
+    let seen = objects.iter().map(|object| (object.id.clone(), Seen::of(object, None)));
+    let observed = Observed {
+        objects: seen.collect(),
+        ..Observed::default()
+    };
+    let now = Instant::now();
+    schedule.on_observed(observed, Occasion::Lost, now);
+    let marker = schedule.next_slow(now);
+    let results = done(&marker);
+    schedule.on_results(marker, results, now);
+    (schedule, now)
+}
+
+fn want(schedule: &mut Schedule, objects: &[Arc<Object>], at: Instant) {
+    let changes = DesiredChanges {
+        ids: objects.iter().map(|object| (object.id.clone(), at)).collect(),
+        objects: objects
+            .iter()
+            .map(|object| (object.id.clone(), object.clone()))
+            .collect(),
+        ..DesiredChanges::default()
+    };
+    schedule.on_desired(changes, at);
+}
+
+#[test]
+fn a_single_change_does_not_wait_for_a_bulk_before_it() {
+    let there: Vec<_> = (0..1_000).map(|n| upstream(&format!("{n:04}"), 1)).collect();
+    let (mut schedule, now) = schedule(&there);
+    let mut wanted: Vec<_> = (0..999).map(|n| upstream(&format!("{n:04}"), 2)).collect();
+    want(&mut schedule, &wanted, now);
+    let first = schedule.next_fast(now);
+    assert_eq!(first.len(), schedule.pace.chunk);
+    wanted.push(upstream("0999", 2));
+    let changes = DesiredChanges {
+        ids: [(wanted[999].id.clone(), now + Duration::from_millis(1))].into(),
+        objects: wanted
+            .iter()
+            .map(|object| (object.id.clone(), object.clone()))
+            .collect(),
+        ..DesiredChanges::default()
+    };
+    schedule.on_desired(changes, now);
+    let next = schedule.next_fast(now);
+    assert!(
+        next.iter().any(|operation| operation.id() == &wanted[999].id),
+        "the newest is in the next call"
+    );
+}
+
+#[test]
+fn an_object_is_in_one_lane_at_a_time() {
+    let (mut schedule, now) = schedule(&[upstream("a", 1)]);
+    want(&mut schedule, &[upstream("a", 2)], now);
+    let first = schedule.next_fast(now);
+    assert_eq!(first.len(), 1);
+    want(&mut schedule, &[upstream("a", 3)], now);
+    assert!(
+        schedule.next_fast(now).is_empty() && schedule.next_slow(now).is_empty(),
+        "a write is under way"
+    );
+    let results = done(&first);
+    schedule.on_results(first, results, now);
+    let second = schedule.next_fast(now);
+    assert_eq!(
+        second,
+        [Operation::Put {
+            object: upstream("a", 3)
+        }]
+    );
+}
+
+#[test]
+fn what_is_written_during_a_listing_is_not_taken_from_it() {
+    let (mut schedule, now) = schedule(&[upstream("a", 1)]);
+    schedule.begin_observation();
+    want(&mut schedule, &[upstream("a", 2)], now);
+    let stage = schedule.next_fast(now);
+    let results = done(&stage);
+    schedule.on_results(stage, results, now);
+    let mut observed = Observed::default();
+    for object in [upstream("a", 1), schedule.marker.clone()] {
+        observed.objects.insert(object.id.clone(), Seen::of(&object, None));
+    }
+    assert_eq!(schedule.on_observed(observed, Occasion::Routine, now), 0);
+    assert!(
+        schedule.next_fast(now).is_empty(),
+        "the listing is older than the write"
+    );
+}
