@@ -4,6 +4,7 @@
 
 pub mod change;
 pub mod cluster;
+pub mod command;
 pub mod config;
 pub mod desired;
 pub mod federate;

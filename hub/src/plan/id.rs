@@ -206,7 +206,7 @@ mod tests {
         }
         // Frozen: an id that changes rewrites everything at every target.
         let id = Prefix::default().id(&cluster, Class::Upstream, &key("web", "80"), "");
-        assert_eq!(&*id, "hl-17762fddd9-u-FROZEN");
+        assert_eq!(&*id, "hl-17762fddd9-u-64798e554401cbebf0aea3c88c18b4d4");
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub struct Planner {
     /// Routes → services and plugin sets that their objects refer to: only these have objects.
     used: Index,
     rendered: BTreeMap<GlobalKey, Rendered>,
+    renderings: u64,
 }
 
 /// What must be rendered again.
@@ -92,6 +93,12 @@ impl Planner {
     pub fn problems(&self) -> impl Iterator<Item = (&GlobalKey, &Problem)> {
         let problems = self.rendered.iter();
         problems.flat_map(|(key, rendered)| rendered.problems.iter().map(move |problem| (key, problem)))
+    }
+
+    /// How many resources were rendered since the start: what planning cost.
+    #[must_use]
+    pub fn renderings(&self) -> u64 {
+        self.renderings
     }
 
     fn take_paths(&mut self, cluster: &ClusterId, paths: &[Path], dirty: &mut Dirty) {
@@ -251,6 +258,7 @@ impl Planner {
 
     /// Keeps what was made and tells what of it differs from before.
     fn keep(&mut self, key: GlobalKey, rendered: Rendered, output: &mut Output) {
+        self.renderings = self.renderings.saturating_add(1);
         let empty = rendered.objects.is_empty() && rendered.problems.is_empty();
         let problems = rendered.problems.clone();
         let objects = rendered.objects.clone();

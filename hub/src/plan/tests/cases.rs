@@ -1,0 +1,130 @@
+//! Single cases: what one change costs, and what happens to what is wrong.
+
+use hubline::model::{Resource, ResourceKind};
+
+use super::world::*;
+use crate::object::ObjectKind;
+use crate::view::ProblemKind;
+
+/// 200 routes, each to its own service with one endpoint.
+fn many() -> World {
+    let mut world = World::new();
+    let mut changes = Vec::new();
+    for i in 0..200 {
+        let name = format!("s{i}");
+        let host = format!("h{i}.example.com");
+        let of = |kind| key(kind, &name);
+        changes.push(put(
+            &of(ResourceKind::Route),
+            Resource::Route(route(&host, &[prefix("/")], &[&name])),
+        ));
+        changes.push(put(&of(ResourceKind::Service), service(&name, None)));
+        changes.push(put(&of(ResourceKind::EndpointSet), endpoints(1)));
+    }
+    world.apply(&cluster("a"), &changes);
+    assert_eq!(world.objects.len(), 400);
+    world
+}
+
+#[test]
+fn the_cost_of_a_change_is_that_of_the_change() {
+    let mut world = many();
+    let key = |kind| key(kind, "s7");
+    let steps = [
+        ("endpoints", key(ResourceKind::EndpointSet), endpoints(3), 1),
+        ("settings", key(ResourceKind::Service), service("s7", Some(1)), 1),
+        (
+            "route",
+            key(ResourceKind::Route),
+            Resource::Route(route("new.example.com", &[prefix("/")], &["s7"])),
+            1,
+        ),
+    ];
+    for (what, key, resource, renderings) in steps {
+        let before = world.planner.renderings();
+        let changed = world.put(&key, resource);
+        assert_eq!(changed.len(), 1, "{what}: {changed:?}");
+        assert_eq!(world.planner.renderings() - before, renderings, "{what}");
+    }
+}
+
+#[test]
+fn endpoints_touch_exactly_one_upstream() {
+    let mut world = many();
+    let changed = world.put(&key(ResourceKind::EndpointSet, "s7"), endpoints(0));
+    let kinds: Vec<_> = changed.iter().map(|(id, there)| (id.kind, *there)).collect();
+    assert_eq!(kinds, [(ObjectKind::Upstream, true)]);
+    // The same again, and endpoints that nobody asked for, change nothing.
+    assert_eq!(world.put(&key(ResourceKind::EndpointSet, "s7"), endpoints(0)), []);
+    assert_eq!(world.put(&key(ResourceKind::EndpointSet, "other"), endpoints(1)), []);
+}
+
+#[test]
+fn a_route_to_an_existing_service_is_one_object() {
+    let mut world = many();
+    let more = Resource::Route(route("more.example.com", &[prefix("/")], &["s7"]));
+    let changed = world.put(&key(ResourceKind::Route, "more"), more);
+    assert_eq!(changed.len(), 1);
+    assert_eq!(changed[0].0.kind, ObjectKind::Route);
+}
+
+#[test]
+fn a_route_waits_for_its_service() {
+    let mut world = World::new();
+    let key_of = |kind| key(kind, "web");
+    let changed = world.put(
+        &key_of(ResourceKind::Route),
+        Resource::Route(route("a.b", &[prefix("/")], &["web"])),
+    );
+    assert_eq!(changed, []);
+    let problem = &world.problems.values().next().unwrap()[0];
+    assert_eq!(problem.kind, ProblemKind::Unresolved);
+    assert_eq!(world.put(&key_of(ResourceKind::Service), service("web", None)).len(), 2);
+    assert!(world.problems.is_empty());
+    world.apply(&cluster("a"), &[gone(&key_of(ResourceKind::Service))]);
+    assert!(world.objects.is_empty(), "{:?}", world.objects.keys());
+}
+
+#[test]
+fn one_bad_resource_stops_only_itself() {
+    let mut world = many();
+    let before = world.objects.clone();
+    let mut bad = route("h7.example.com", &[prefix("/")], &["s7"]);
+    bad.plugins = vec![plugin("not json")];
+    // What was made of it before stays, and says why.
+    assert_eq!(
+        world.put(&key(ResourceKind::Route, "s7"), Resource::Route(bad.clone())),
+        []
+    );
+    assert_eq!(world.objects, before);
+    let problems: Vec<_> = world.problems.values().flatten().collect();
+    assert_eq!(problems[0].kind, ProblemKind::Refused);
+    assert!(!problems[0].message.contains("not json"), "{}", problems[0].message);
+    // It cannot stay on a host that it no longer claims.
+    bad.hosts.clear();
+    assert_eq!(
+        world.put(&key(ResourceKind::Route, "s7"), Resource::Route(bad)).len(),
+        2
+    );
+    assert_eq!(world.objects.len(), 398);
+}
+
+#[test]
+fn what_was_kept_goes_with_what_it_refers_to() {
+    let mut world = many();
+    let mut bad = route("h7.example.com", &[prefix("/")], &[]);
+    bad.plugins = vec![plugin("not json")];
+    world.put(&key(ResourceKind::Route, "s7"), Resource::Route(bad));
+    assert_eq!(world.objects.len(), 400);
+    world.apply(&cluster("a"), &[gone(&key(ResourceKind::Service, "s7"))]);
+    assert_eq!(world.objects.len(), 398);
+}
+
+#[test]
+fn secrets_stay_secret_in_debug() {
+    let mut world = World::new();
+    world.put(&key(ResourceKind::Certificate, "tls"), certificate(&["a.b"]));
+    let object = world.objects.values().next().unwrap();
+    assert!(object.body.expose().contains("kkkk"));
+    assert!(!format!("{object:?}").contains("kkkk"));
+}
