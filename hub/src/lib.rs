@@ -4,6 +4,7 @@
 
 pub mod change;
 pub mod cluster;
+pub mod ingest;
 pub mod object;
 pub mod path;
 pub mod view;
