@@ -16,7 +16,7 @@ mod holdings;
 mod received;
 mod sessions;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -8,6 +8,7 @@ pub mod command;
 pub mod config;
 pub mod desired;
 pub mod federate;
+pub mod ingest;
 pub mod object;
 pub mod path;
 pub mod plan;

@@ -3,4 +3,4 @@
 mod histories;
 mod promises;
 mod rules;
-mod support;
+pub(crate) mod support;

@@ -14,35 +14,35 @@ use jiff::Timestamp;
 
 use super::super::{Cluster, Effect, Event, Received, SessionId};
 
-pub(super) const UID: &str = "uid-a";
+pub(crate) const UID: &str = "uid-a";
 
-pub(super) fn now(seconds: i64) -> Timestamp {
+pub(crate) fn now(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_000 + seconds).unwrap()
 }
 
-pub(super) fn cluster() -> Cluster {
+pub(crate) fn cluster() -> Cluster {
     Cluster::new(ClusterId::new("a").unwrap())
 }
 
-pub(super) fn group(kind: ResourceKind) -> Group {
+pub(crate) fn group(kind: ResourceKind) -> Group {
     let source = GroupKind::new("discovery.k8s.io", "EndpointSlice");
     Group { kind, source }
 }
 
-pub(super) fn key(kind: ResourceKind, name: &str) -> Key {
+pub(crate) fn key(kind: ResourceKind, name: &str) -> Key {
     Key::new(kind, &group(kind).source, "shop", name, "")
 }
 
-pub(super) fn set(name: &str) -> Key {
+pub(crate) fn set(name: &str) -> Key {
     key(ResourceKind::EndpointSet, name)
 }
 
-pub(super) fn plugins(name: &str) -> Key {
+pub(crate) fn plugins(name: &str) -> Key {
     key(ResourceKind::PluginSet, name)
 }
 
 /// A valid resource of a key; `value` tells contents apart.
-pub(super) fn good(key: &Key, value: u16) -> EncodedResource {
+pub(crate) fn good(key: &Key, value: u16) -> EncodedResource {
     let resource = match key.kind {
         ResourceKind::PluginSet => plugin_set(&format!("{{\"count\":{value}}}")),
         _ => Resource::EndpointSet(EndpointSet {
@@ -67,29 +67,29 @@ fn plugin_set(config: &str) -> Resource {
 }
 
 /// A resource that the hub refuses: a plugin set for its content, any other since body and key disagree.
-pub(super) fn bad(key: &Key, value: u16) -> EncodedResource {
+pub(crate) fn bad(key: &Key, value: u16) -> EncodedResource {
     EncodedResource::encode(key, &plugin_set(&format!("hunter{value}")))
 }
 
-pub(super) fn received(encoded: &EncodedResource) -> Received {
+pub(crate) fn received(encoded: &EncodedResource) -> Received {
     Received::read(encoded.clone()).unwrap()
 }
 
 /// One change of an agent: a key and what it is now.
-pub(super) type Step = (Key, Option<EncodedResource>);
+pub(crate) type Step = (Key, Option<EncodedResource>);
 
 /// An agent that has published something.
 #[derive(Debug, Clone)]
-pub(super) struct Agent {
-    pub(super) epoch: Epoch,
-    pub(super) revision: u64,
-    pub(super) bits: u32,
-    pub(super) groups: BTreeMap<Group, Completeness>,
-    pub(super) resources: BTreeMap<Key, EncodedResource>,
+pub(crate) struct Agent {
+    pub(crate) epoch: Epoch,
+    pub(crate) revision: u64,
+    pub(crate) bits: u32,
+    pub(crate) groups: BTreeMap<Group, Completeness>,
+    pub(crate) resources: BTreeMap<Key, EncodedResource>,
 }
 
 impl Agent {
-    pub(super) fn new(counter: u64, random: u64) -> Self {
+    pub(crate) fn new(counter: u64, random: u64) -> Self {
         let kinds = [ResourceKind::EndpointSet, ResourceKind::PluginSet];
         Self {
             epoch: Epoch { counter, random },
@@ -100,21 +100,21 @@ impl Agent {
         }
     }
 
-    pub(super) fn with(mut self, resources: &[(Key, EncodedResource)]) -> Self {
+    pub(crate) fn with(mut self, resources: &[(Key, EncodedResource)]) -> Self {
         self.resources.extend(resources.iter().cloned());
         self
     }
 
-    pub(super) fn unknown(&mut self, kind: ResourceKind) {
+    pub(crate) fn unknown(&mut self, kind: ResourceKind) {
         let reason = "forbidden".to_owned();
         self.groups.insert(group(kind), Completeness::Unknown { reason });
     }
 
-    pub(super) fn complete(&mut self, kind: ResourceKind) {
+    pub(crate) fn complete(&mut self, kind: ResourceKind) {
         self.groups.insert(group(kind), Completeness::Complete);
     }
 
-    pub(super) fn is_complete(&self, group: &Group) -> bool {
+    pub(crate) fn is_complete(&self, group: &Group) -> bool {
         self.groups.get(group) == Some(&Completeness::Complete)
     }
 
@@ -137,7 +137,7 @@ impl Agent {
         self.groups.iter().map(inventory).collect()
     }
 
-    pub(super) fn inventory(&self) -> Inventory {
+    pub(crate) fn inventory(&self) -> Inventory {
         Inventory {
             epoch: self.epoch,
             revision: self.revision,
@@ -145,14 +145,14 @@ impl Agent {
         }
     }
 
-    pub(super) fn offer(&self, session: u64) -> Event {
+    pub(crate) fn offer(&self, session: u64) -> Event {
         Event::Offered {
             session: SessionId(session),
             inventory: self.inventory(),
         }
     }
 
-    pub(super) fn hello(&self, session: u64) -> Event {
+    pub(crate) fn hello(&self, session: u64) -> Event {
         let hello = Hello {
             cluster: "a".to_owned(),
             cluster_uid: UID.to_owned(),
@@ -164,7 +164,7 @@ impl Agent {
         Event::Opened { session, hello }
     }
 
-    pub(super) fn snapshot(&self, session: u64, scope: Scope) -> Event {
+    pub(crate) fn snapshot(&self, session: u64, scope: Scope) -> Event {
         let sent = |key: &&Key| scope.contains(key) && self.is_complete(&Group::of(key));
         let keys = self.resources.keys().filter(sent);
         let resources: Vec<_> = keys.map(|key| received(&self.resources[key])).collect();
@@ -187,7 +187,7 @@ impl Agent {
     }
 
     /// Changes what the agent has and says so.
-    pub(super) fn change(&mut self, session: u64, steps: &[Step]) -> Event {
+    pub(crate) fn change(&mut self, session: u64, steps: &[Step]) -> Event {
         let base_revision = self.revision;
         self.revision += 1;
         let (mut upserts, mut removals) = (Vec::new(), Vec::new());
@@ -225,14 +225,14 @@ impl Agent {
 }
 
 /// What the hub asked the session for, if anything.
-pub(super) fn asked(effects: &[Effect], session: u64) -> Option<Resync> {
+pub(crate) fn asked(effects: &[Effect], session: u64) -> Option<Resync> {
     effects.iter().find_map(|effect| match effect {
         Effect::Send(to, HubMessage::Resync(resync)) if to.0 == session => Some(resync.clone()),
         _ => None,
     })
 }
 
-pub(super) fn nacks(effects: &[Effect]) -> Vec<Key> {
+pub(crate) fn nacks(effects: &[Effect]) -> Vec<Key> {
     let nack = |effect: &Effect| match effect {
         Effect::Send(_, HubMessage::Nack(nack)) => Some(nack.key.clone()),
         _ => None,
@@ -240,7 +240,7 @@ pub(super) fn nacks(effects: &[Effect]) -> Vec<Key> {
     effects.iter().filter_map(nack).collect()
 }
 
-pub(super) fn closed(effects: &[Effect], session: u64) -> Option<&'static str> {
+pub(crate) fn closed(effects: &[Effect], session: u64) -> Option<&'static str> {
     effects.iter().find_map(|effect| match effect {
         Effect::Close(which, reason) if which.0 == session => Some(reason.label()),
         _ => None,
@@ -248,7 +248,7 @@ pub(super) fn closed(effects: &[Effect], session: u64) -> Option<&'static str> {
 }
 
 /// Lets the agent answer until the hub asks for nothing more; fails when that takes more than `most` snapshots.
-pub(super) fn answer(cluster: &mut Cluster, agent: &Agent, session: u64, mut last: Vec<Effect>, most: usize) {
+pub(crate) fn answer(cluster: &mut Cluster, agent: &Agent, session: u64, mut last: Vec<Effect>, most: usize) {
     for _ in 0..=most {
         match asked(&last, session).filter(|resync| resync.scope != Scope::NOTHING) {
             None => return,
@@ -259,7 +259,7 @@ pub(super) fn answer(cluster: &mut Cluster, agent: &Agent, session: u64, mut las
 }
 
 /// A cluster that has all that an agent has, by session 1.
-pub(super) fn synchronized(agent: &Agent) -> Cluster {
+pub(crate) fn synchronized(agent: &Agent) -> Cluster {
     let mut cluster = cluster();
     let effects = cluster.on(agent.hello(1), now(0));
     answer(&mut cluster, agent, 1, effects, 1);
@@ -267,15 +267,15 @@ pub(super) fn synchronized(agent: &Agent) -> Cluster {
 }
 
 /// Effective resources by key.
-pub(super) fn state(cluster: &Cluster) -> BTreeMap<Key, ContentHash> {
+pub(crate) fn state(cluster: &Cluster) -> BTreeMap<Key, ContentHash> {
     let resources = cluster.resources();
     resources.map(|(key, stored)| (key.clone(), stored.hash)).collect()
 }
 
-pub(super) fn hashes(resources: &[(Key, EncodedResource)]) -> BTreeMap<Key, ContentHash> {
+pub(crate) fn hashes(resources: &[(Key, EncodedResource)]) -> BTreeMap<Key, ContentHash> {
     resources.iter().map(|(key, it)| (key.clone(), it.hash())).collect()
 }
 
-pub(super) fn entries(names: &[&str], value: u16) -> Vec<(Key, EncodedResource)> {
+pub(crate) fn entries(names: &[&str], value: u16) -> Vec<(Key, EncodedResource)> {
     names.iter().map(|name| (set(name), good(&set(name), value))).collect()
 }

@@ -1,0 +1,81 @@
+//! What ingest counts.
+
+use std::sync::Arc;
+
+use hubline::wire::HubMessage;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+type Label = [(&'static str, &'static str); 1];
+
+/// Counters of ingest. Cloning shares.
+#[derive(Debug, Clone, Default)]
+pub struct IngestMetrics(Arc<Counters>);
+
+#[derive(Debug, Default)]
+struct Counters {
+    sessions: Gauge,
+    messages: Family<Label, Counter>,
+    resource_bytes: Counter,
+    refused: Family<Label, Counter>,
+    resyncs: Family<Label, Counter>,
+    nacks: Counter,
+}
+
+impl IngestMetrics {
+    /// Makes and registers them.
+    #[must_use]
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let it = &metrics.0;
+        let registry = registry.sub_registry_with_prefix("hubline_ingest");
+        registry.register("sessions", "Open streams", it.sessions.clone());
+        registry.register("messages", "Messages of agents by kind", it.messages.clone());
+        registry.register_with_unit(
+            "resources",
+            "Encoded resources received",
+            Unit::Bytes,
+            it.resource_bytes.clone(),
+        );
+        registry.register("refused", "Streams ended by the hub, by reason", it.refused.clone());
+        registry.register("resyncs", "Resyncs asked for, by reason", it.resyncs.clone());
+        registry.register("nacks", "Resources refused", it.nacks.clone());
+        metrics
+    }
+
+    pub(super) fn sessions(&self, count: usize) {
+        self.0.sessions.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    pub(super) fn received(&self, kind: &'static str) {
+        self.0.messages.get_or_create(&[("kind", kind)]).inc();
+    }
+
+    pub(super) fn bytes(&self, count: usize) {
+        self.0.resource_bytes.inc_by(count as u64);
+    }
+
+    pub(super) fn refused(&self, reason: &'static str) {
+        self.0.refused.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    pub(super) fn sent(&self, message: &HubMessage) {
+        match message {
+            HubMessage::Resync(resync) => {
+                let reason = resync.reason.label();
+                self.0.resyncs.get_or_create(&[("reason", reason)]).inc();
+            }
+            HubMessage::Nack(_) => {
+                self.0.nacks.inc();
+            }
+            HubMessage::Welcome(_)
+            | HubMessage::Ack(_)
+            | HubMessage::Status(_)
+            | HubMessage::Heartbeat(..)
+            | HubMessage::Superseded(_)
+            | HubMessage::Unknown => {}
+        }
+    }
+}

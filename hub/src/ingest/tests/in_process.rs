@@ -1,0 +1,174 @@
+//! In-process, under paused time: bounds, cuts, silence.
+
+use hubline::wire::{AgentMessage, EncodedResource, HubMessage, codec};
+use tokio::time::Instant;
+use tonic::Code;
+
+use super::super::*;
+use super::support::*;
+
+async fn opened(hub: &Hub) -> Agent {
+    let mut agent = Agent::open(hub.connect("a").await).await.unwrap();
+    agent.say(hello(&super::support::agent())).await;
+    assert!(matches!(agent.hear().await.unwrap(), HubMessage::Welcome(_)));
+    agent
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_cut_in_the_middle_changes_nothing() {
+    let mut hub = Hub::new(Settings::default());
+    let free = hub.ingest.0.memory.available_permits();
+    let agent = opened(&hub).await;
+    let [begin, part, _] = snapshot(&super::support::agent());
+    agent.say(begin).await;
+    agent.say(part).await;
+    drop(agent);
+    hub.handled("closed").await;
+    assert_eq!(hub.resources(), 0);
+    assert_eq!(hub.handled.borrow().as_slice(), ["opened", "closed"]);
+    hub.ingest
+        .0
+        .memory
+        .acquire_many(u32::try_from(free).unwrap())
+        .await
+        .unwrap()
+        .forget();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_says_no_hello_is_sent_away() {
+    let hub = Hub::new(Settings::default());
+    let began = Instant::now();
+    let mut agent = Agent::open(hub.connect("a").await).await.unwrap();
+    let end = agent.end().await;
+    assert_eq!(
+        (end.code(), end.message()),
+        (Code::DeadlineExceeded, "no hello within 10 s")
+    );
+    assert_eq!(began.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_of_three_heartbeats_ends_a_session() {
+    let mut hub = Hub::new(Settings::default());
+    let mut agent = opened(&hub).await;
+    for message in snapshot(&super::support::agent()) {
+        agent.say(message).await;
+    }
+    let end = agent.end().await;
+    assert_eq!(
+        (end.code(), end.message()),
+        (Code::DeadlineExceeded, "no message within 15 s")
+    );
+    hub.handled("closed").await;
+    assert_eq!(hub.resources(), 2, "silence withdraws nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bounds_are_kept() {
+    let small = Settings {
+        max_snapshot_bytes: 100,
+        ..Settings::default()
+    };
+    let few = Settings {
+        max_resources: 1,
+        ..Settings::default()
+    };
+    let busy = Settings {
+        max_waiting_bytes: 10,
+        ..Settings::default()
+    };
+    for (settings, code, words) in [
+        (small, Code::ResourceExhausted, "more than 100 bytes"),
+        (few, Code::ResourceExhausted, "more than 1 resources"),
+        (busy, Code::Unavailable, "try again"),
+    ] {
+        let hub = Hub::new(settings);
+        let mut agent = opened(&hub).await;
+        for message in snapshot(&super::support::agent()) {
+            agent.say(message).await;
+        }
+        let end = agent.end().await;
+        assert_eq!(end.code(), code, "{end:?}");
+        assert!(end.message().contains(words), "{end:?}");
+        assert_eq!(hub.resources(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_malformed_message_is_named_and_the_last_good_stays() {
+    let unreadable = EncodedResource::from_bytes(vec![0xFF, 0xFF].into());
+    let mut no_digest = codec::to_agent_wire(snapshot(&agent())[2].clone());
+    if let Some(proto::agent_message::Message::SnapshotEnd(end)) = &mut no_digest.message {
+        end.digest = vec![1, 2, 3].into();
+    }
+    let [begin, part, end] = snapshot(&agent()).map(codec::to_agent_wire);
+    let wire = |message| codec::to_agent_wire(message);
+    let again = wire(hello(&agent()));
+    let broken_part = wire(AgentMessage::SnapshotPart(vec![unreadable]));
+    for (messages, words) in [
+        (vec![no_digest], "snapshot_end.digest"),
+        (vec![part], "snapshot_part without snapshot_begin"),
+        (vec![end], "snapshot_end without snapshot_begin"),
+        (vec![again], "hello came twice"),
+        (vec![begin, broken_part], "snapshot_part: not a message"),
+    ] {
+        let mut hub = Hub::new(Settings::default());
+        let mut agent = opened(&hub).await;
+        for message in snapshot(&super::support::agent()) {
+            agent.say(message).await;
+        }
+        hub.handled("snapshot").await;
+        for message in messages {
+            agent.say_raw(message).await;
+        }
+        let end = agent.end().await;
+        assert_eq!(end.code(), Code::InvalidArgument, "{end:?}");
+        assert!(end.message().contains(words), "{end:?}");
+        assert_eq!(hub.resources(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_beyond_the_bound_is_refused() {
+    let hub = Hub::new(Settings::default());
+    let mut agent = opened(&hub).await;
+    let [begin, ..] = snapshot(&super::support::agent());
+    agent.say(begin).await;
+    // Compressed it is tiny: the bound is on what it becomes.
+    let part = proto::SnapshotPart {
+        resources: vec![vec![0; 1 << 20].into(); 5],
+    };
+    let message = Some(proto::agent_message::Message::SnapshotPart(part));
+    agent.say_raw(proto::AgentMessage { message }).await;
+    let end = agent.end().await;
+    assert!(end.message().contains("4194304"), "{end:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_does_not_read_is_closed_and_hinders_nobody() {
+    let mut hub = Hub::new(Settings::default());
+    let agent = opened(&hub).await;
+    hub.handled("opened").await;
+    let session = hub.cluster.lock().unwrap().session().unwrap();
+    let instance = "x".repeat(1 << 16);
+    for _ in 0..10_000 {
+        hub.sessions.send(session, HubMessage::Superseded(instance.clone()));
+    }
+    hub.handled("closed").await;
+    assert_eq!(hub.sessions.count(), 0);
+    drop(agent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_sessions_than_allowed_wait_outside() {
+    let settings = Settings {
+        max_sessions: 1,
+        ..Settings::default()
+    };
+    let hub = Hub::new(settings);
+    let first = opened(&hub).await;
+    let second = Agent::open(hub.connect("a").await).await;
+    assert_eq!(second.err().map(|status| status.code()), Some(Code::Unavailable));
+    drop(first);
+}
