@@ -3,6 +3,11 @@
 //! `recording` replays a recording that lies beside the workspace, where there is one. `table`
 //! goes through `admin.yaml`, our own distilled list, always.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may panic; outside of #[test] clippy can't see that"
+)]
+
 use std::net::SocketAddr;
 
 use anyhow::Context;

@@ -141,29 +141,36 @@ fn expiry(now: Instant, seconds: f64) -> Option<Instant> {
 /// Answers to writes show what is written to etcd: secrets encrypted.
 fn shown_after_write(kind: Kind, mut value: Value) -> Value {
     if kind == Kind::Ssl {
-        encrypt_in_place(value.get_mut("key"));
+        encrypt_at(&mut value, "/key");
         for key in value
             .get_mut("keys")
             .and_then(Value::as_array_mut)
             .into_iter()
             .flatten()
         {
-            encrypt_in_place(Some(key));
+            encrypt_in_place(key);
         }
     }
-    encrypt_in_place(value.pointer_mut("/tls/client_key"));
-    encrypt_in_place(value.pointer_mut("/upstream/tls/client_key"));
+    encrypt_at(&mut value, "/tls/client_key");
+    encrypt_at(&mut value, "/upstream/tls/client_key");
     let plugins = value.get_mut("plugins").and_then(Value::as_object_mut);
     for (name, configuration) in plugins.into_iter().flatten() {
         for field in contract::encrypted_fields(name) {
-            encrypt_in_place(configuration.get_mut(field));
+            encrypt_at(configuration, &format!("/{field}"));
         }
     }
     value
 }
 
-fn encrypt_in_place(field: Option<&mut Value>) {
-    if let Some(Value::String(text)) = field
+fn encrypt_at(value: &mut Value, pointer: &str) {
+    if let Some(field) = value.pointer_mut(pointer) {
+        encrypt_in_place(field);
+    }
+}
+
+/// Values that point to a secret elsewhere stay readable.
+fn encrypt_in_place(field: &mut Value) {
+    if let Value::String(text) = field
         && !text.starts_with('$')
     {
         *text = encrypt(text);

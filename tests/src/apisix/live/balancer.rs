@@ -106,8 +106,11 @@ fn pick_in(tier: &mut [Share], tried: &Tried) -> Option<Node> {
 mod tests {
     use super::*;
 
-    fn balancer(nodes: &[(&str, u64, i64)]) -> Balancer {
-        let node = |(host, weight, priority): &(&str, u64, i64)| Node {
+    /// host, weight, priority
+    type Row<'a> = (&'a str, u64, i64);
+
+    fn balancer(nodes: &[Row<'_>]) -> Balancer {
+        let node = |(host, weight, priority): &Row<'_>| Node {
             host: (*host).to_owned(),
             port: 1,
             weight: *weight,
@@ -127,7 +130,7 @@ mod tests {
 
     #[test]
     fn weights_are_kept_smoothly() {
-        let table: [(&[(&str, u64, i64)], &str); 7] = [
+        let table: [(&[Row<'_>], &str); 7] = [
             (&[("a", 5, 0), ("b", 1, 0), ("c", 1, 0)], "aabacaa"),
             (&[("a", 1, 0), ("b", 1, 0)], "abababa"),
             (&[("a", 1, 0), ("b", 0, 0)], "aaaaaaa"),

@@ -24,17 +24,10 @@ fn state(routes: &[(&str, Value)]) -> State {
 /// The id of the route that a request like `GET http://a.example/x` takes, or the reason.
 fn taken(state: &State, request: &str) -> String {
     let (method, url) = request.split_once(" http://").unwrap();
-    let slash = url.find('/').unwrap();
+    let (host, target) = url.split_at(url.find('/').unwrap());
     let headers = HeaderMap::new();
     let remote = "10.1.2.3".parse().unwrap();
-    let facts = Facts::new(
-        &url[..slash],
-        &url[slash..],
-        method,
-        &headers,
-        remote,
-        "http",
-    );
+    let facts = Facts::new(host, target, method, &headers, remote, "http");
     match state.live.decide(&facts) {
         Ok(decision) => decision.route_id,
         Err(reason) => format!("{reason:?}"),
