@@ -66,10 +66,7 @@ fn request(stand_in: &StandIn, row: &Row) -> Request {
             .map(|key| ("X-API-KEY".to_owned(), key.to_owned()))
             .into_iter()
             .collect(),
-        body: row
-            .text
-            .clone()
-            .or_else(|| row.body.as_ref().map(Value::to_string)),
+        body: row.text.clone().or_else(|| row.body.as_ref().map(Value::to_string)),
     }
 }
 
@@ -85,20 +82,13 @@ async fn broken(http: &reqwest::Client, stand_in: &StandIn, row: &Row) -> Vec<St
         .error
         .as_ref()
         .map(|error| ("/error_msg", Value::from(error.as_str())));
-    let has = row
-        .has
-        .iter()
-        .map(|(pointer, value)| (pointer.as_str(), value.clone()));
+    let has = row.has.iter().map(|(pointer, value)| (pointer.as_str(), value.clone()));
     for (pointer, wanted) in error.into_iter().chain(has) {
         if body.pointer(pointer) != Some(&wanted) {
             broken.push(format!("{pointer} is not {wanted}"));
         }
     }
-    for pointer in row
-        .lacks
-        .iter()
-        .filter(|pointer| body.pointer(pointer).is_some())
-    {
+    for pointer in row.lacks.iter().filter(|pointer| body.pointer(pointer).is_some()) {
         broken.push(format!("{pointer} is there"));
     }
     if !broken.is_empty() {

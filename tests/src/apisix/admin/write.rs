@@ -18,13 +18,7 @@ pub(super) fn put(
     time_to_live: Option<f64>,
 ) -> Result<Answer, Answer> {
     let mut value = body.ok_or_else(missing_configurations)?;
-    let id = check(
-        context.state,
-        target,
-        &mut value,
-        WantsId::Yes,
-        Times::Forbidden,
-    )?;
+    let id = check(context.state, target, &mut value, WantsId::Yes, Times::Forbidden)?;
     let stored_id = stored_id(target, &id);
     if target.kind == Kind::Credential {
         require_consumer(context, target)?;
@@ -68,13 +62,7 @@ pub(super) fn post(
     time_to_live: Option<f64>,
 ) -> Result<Answer, Answer> {
     let mut value = body.ok_or_else(missing_configurations)?;
-    check(
-        context.state,
-        target,
-        &mut value,
-        WantsId::No,
-        Times::Forbidden,
-    )?;
+    check(context.state, target, &mut value, WantsId::No, Times::Forbidden)?;
     let id = context.state.store.generate_id();
     value["id"] = json!(id);
     value["create_time"] = json!(context.time);
@@ -104,29 +92,16 @@ pub(super) fn patch(
     if target.rest.is_empty() {
         patching::merge(&mut value, change);
     } else {
-        patching::set(&mut value, &target.rest, change)
-            .map_err(|message| Answer::error(400, &message))?;
+        patching::set(&mut value, &target.rest, change).map_err(|message| Answer::error(400, &message))?;
     }
     if !keeps_time {
         value["update_time"] = json!(context.time);
     }
-    check(
-        context.state,
-        target,
-        &mut value,
-        WantsId::Yes,
-        Times::Allowed,
-    )?;
+    check(context.state, target, &mut value, WantsId::Yes, Times::Allowed)?;
     Ok(store(context, target.kind, &stored_id, value, time_to_live))
 }
 
-fn store(
-    context: &mut Context<'_>,
-    kind: Kind,
-    id: &str,
-    value: Value,
-    time_to_live: Option<f64>,
-) -> Answer {
+fn store(context: &mut Context<'_>, kind: Kind, id: &str, value: Value, time_to_live: Option<f64>) -> Answer {
     let shown = shown_after_write(kind, value.clone());
     let expires = time_to_live.and_then(|seconds| expiry(context.now, seconds));
     let created = context.state.put(kind, id, value, expires);

@@ -27,19 +27,13 @@ async fn backend_on(address: &str, name: &'static str) -> SocketAddr {
     let echo = move |request: axum::extract::Request| async move {
         let (parts, body) = request.into_parts();
         let header = |header: &str| {
-            let value = parts
-                .headers
-                .get(header)
-                .and_then(|value| value.to_str().ok());
+            let value = parts.headers.get(header).and_then(|value| value.to_str().ok());
             value.unwrap_or("-").to_owned()
         };
         let (host, forwarded) = (header("host"), header("x-forwarded-for"));
         let (method, uri) = (parts.method, parts.uri);
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        format!(
-            "{name} {method} {uri} host={host} for={forwarded} body={}",
-            body.len()
-        )
+        format!("{name} {method} {uri} host={host} for={forwarded} body={}", body.len())
     };
     tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(echo)).await });
     address
@@ -65,12 +59,7 @@ async fn route(admin: &AdminClient, upstream: Value) {
 async fn get(stand_in: &StandIn, path: &str) -> (u16, String) {
     let url = format!("http://{}{path}", stand_in.gateway_addr());
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let response = client
-        .get(url)
-        .header("host", "a.example")
-        .send()
-        .await
-        .unwrap();
+    let response = client.get(url).header("host", "a.example").send().await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
 }
 
@@ -86,12 +75,7 @@ async fn requests_are_proxied_as_sent() {
     );
     let url = format!("http://{}/up", stand_in.gateway_addr());
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let sent = client
-        .post(url)
-        .body(vec![7_u8; 300_000])
-        .send()
-        .await
-        .unwrap();
+    let sent = client.post(url).body(vec![7_u8; 300_000]).send().await.unwrap();
     assert!(sent.text().await.unwrap().ends_with("body=300000"));
 }
 
@@ -122,10 +106,7 @@ async fn the_next_node_is_tried_and_the_host_rewritten() {
     route(&admin, json!({"nodes": nodes, "pass_host": "node"})).await;
     let (status, body) = get(&stand_in, "/").await;
     assert_eq!(status, 200, "{body}");
-    assert!(
-        body.contains(&format!("host=localhost:{}", node.port())),
-        "{body}"
-    );
+    assert!(body.contains(&format!("host=localhost:{}", node.port())), "{body}");
     route(&admin, json!({"nodes": nodes, "retries": 0})).await;
     assert_eq!(get(&stand_in, "/").await.0, 502);
 }
@@ -149,17 +130,11 @@ async fn a_node_that_never_answers_ends_in_504() {
     let (socket, address) = refusing();
     let _silent = socket.listen(1).unwrap();
     let mut queued = Vec::new();
-    while let Ok(stream) =
-        tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await
-    {
+    while let Ok(stream) = tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
         queued.push(stream.unwrap());
     }
     let timeout = json!({"connect": 0.2, "send": 1, "read": 1});
-    route(
-        &admin,
-        json!({"nodes": {address.to_string(): 1}, "timeout": timeout}),
-    )
-    .await;
+    route(&admin, json!({"nodes": {address.to_string(): 1}, "timeout": timeout})).await;
     assert_eq!(get(&stand_in, "/").await.0, 504);
 }
 
@@ -174,8 +149,7 @@ async fn websockets_pass_where_they_are_allowed() {
         let read = stream.read(&mut head).await.unwrap();
         let head = String::from_utf8_lossy(&head[..read]).to_lowercase();
         assert!(head.contains("upgrade: websocket"), "{head}");
-        let agreed =
-            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+        let agreed = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
         stream.write_all(agreed.as_bytes()).await.unwrap();
         let (mut from, mut to) = stream.split();
         tokio::io::copy(&mut from, &mut to).await.unwrap();
@@ -187,18 +161,13 @@ async fn websockets_pass_where_they_are_allowed() {
     let route = json!({"uri": "/*", "upstream_id": "u", "enable_websocket": true});
     admin.put("routes/r", &route).await.unwrap();
     let mut client = TcpStream::connect(stand_in.gateway_addr()).await.unwrap();
-    let asked =
-        "GET /ws HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let asked = "GET /ws HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     client.write_all(asked.as_bytes()).await.unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(client.read_u8().await.unwrap());
     }
-    assert!(
-        head.starts_with(b"HTTP/1.1 101"),
-        "{}",
-        String::from_utf8_lossy(&head)
-    );
+    assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
     client.write_all(b"ping").await.unwrap();
     let mut echoed = [0; 4];
     client.read_exact(&mut echoed).await.unwrap();
@@ -209,10 +178,7 @@ async fn websockets_pass_where_they_are_allowed() {
 fn certificate(names: &[&str]) -> (String, String) {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(names)
-        .unwrap()
-        .self_signed(&key)
-        .unwrap();
+    let certificate = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
     (certificate.pem(), key.serialize_pem())
 }
 
@@ -252,11 +218,7 @@ async fn certificates_are_chosen_by_server_name() {
 async fn a_gateway_that_is_down_comes_back_on_its_port() {
     let (stand_in, admin) = stand_in().await;
     let address = stand_in.gateway_addr();
-    route(
-        &admin,
-        json!({"nodes": {backend("A").await.to_string(): 1}}),
-    )
-    .await;
+    route(&admin, json!({"nodes": {backend("A").await.to_string(): 1}})).await;
     stand_in.take_down(Part::Gateway).await;
     assert!(TcpStream::connect(address).await.is_err());
     stand_in.bring_up(Part::Gateway).await.unwrap();

@@ -53,10 +53,7 @@ impl Balancer {
         if let Some(node) = &self.single {
             return Some(node.clone());
         }
-        let node = self
-            .tiers
-            .iter_mut()
-            .find_map(|tier| pick_in(tier, tried))?;
+        let node = self.tiers.iter_mut().find_map(|tier| pick_in(tier, tried))?;
         tried.insert((node.host.clone(), node.port));
         Some(node)
     }
@@ -76,11 +73,7 @@ fn shares(nodes: Vec<Node>) -> Vec<Share> {
             current: 0,
         }
     };
-    nodes
-        .into_iter()
-        .map(share)
-        .filter(|share| share.weight > 0)
-        .collect()
+    nodes.into_iter().map(share).filter(|share| share.weight > 0).collect()
 }
 
 fn pick_in(tier: &mut [Share], tried: &Tried) -> Option<Node> {
@@ -90,10 +83,7 @@ fn pick_in(tier: &mut [Share], tried: &Tried) -> Option<Node> {
     for share in tier.iter_mut().filter(free) {
         share.current = share.current.saturating_add(share.weight);
         total = total.saturating_add(share.weight);
-        if best
-            .as_ref()
-            .is_none_or(|best| share.current > best.current)
-        {
+        if best.as_ref().is_none_or(|best| share.current > best.current) {
             best = Some(share);
         }
     }

@@ -11,10 +11,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 async fn stand_in(options: StandInOptions) -> (StandIn, AdminClient) {
     let stand_in = StandIn::start(options).await.unwrap();
     let admin = stand_in.admin().unwrap();
-    admin
-        .put("upstreams/u", &json!({"nodes": {}}))
-        .await
-        .unwrap();
+    admin.put("upstreams/u", &json!({"nodes": {}})).await.unwrap();
     stand_in.clear_calls();
     (stand_in, admin)
 }
@@ -29,26 +26,16 @@ async fn calls_are_recorded_with_body_and_status() {
     let value = json!({"uri": "/", "upstream_id": "u"});
     admin.put("routes/r", &value).await.unwrap();
     admin.get("routes?page=1").await.unwrap();
-    admin
-        .call(Method::DELETE, "upstreams/u", None)
-        .await
-        .unwrap();
+    admin.call(Method::DELETE, "upstreams/u", None).await.unwrap();
     let seen = |calls: Vec<crate::apisix::Call>| {
-        let shown = calls
-            .into_iter()
-            .map(|call| (call.method, call.path, call.status));
+        let shown = calls.into_iter().map(|call| (call.method, call.path, call.status));
         shown.collect::<Vec<_>>()
     };
-    let call = |method: &str, path: &str, status| {
-        (method.to_owned(), format!("/apisix/admin/{path}"), status)
-    };
+    let call = |method: &str, path: &str, status| (method.to_owned(), format!("/apisix/admin/{path}"), status);
     let put = call("PUT", "routes/r", 201);
     let delete = call("DELETE", "upstreams/u", 400);
     assert_eq!(seen(stand_in.writes()), [put.clone(), delete.clone()]);
-    assert_eq!(
-        seen(stand_in.calls()),
-        [put, call("GET", "routes?page=1", 200), delete]
-    );
+    assert_eq!(seen(stand_in.calls()), [put, call("GET", "routes?page=1", 200), delete]);
     assert_eq!(stand_in.calls()[0].json(), value);
     stand_in.clear_calls();
     assert!(stand_in.calls().is_empty());
@@ -98,12 +85,7 @@ async fn faults_hold_for_some_calls_or_while_held() {
     assert_eq!(status(&admin, "upstreams/u").await, 503);
     assert_eq!(status(&admin, "upstreams/u").await, 200);
     let guard = stand_in.fail_while_held(Fault::Dropped, |call| call.method == "PUT");
-    assert!(
-        admin
-            .put("upstreams/v", &json!({"nodes": {}}))
-            .await
-            .is_err()
-    );
+    assert!(admin.put("upstreams/v", &json!({"nodes": {}})).await.is_err());
     assert_eq!(
         status(&admin, "upstreams/v").await,
         404,
@@ -111,12 +93,7 @@ async fn faults_hold_for_some_calls_or_while_held() {
     );
     drop(guard);
     stand_in.fail_next_matching(1, Fault::DoneButDropped, |call| call.path.ends_with("/v"));
-    assert!(
-        admin
-            .put("upstreams/v", &json!({"nodes": {}}))
-            .await
-            .is_err()
-    );
+    assert!(admin.put("upstreams/v", &json!({"nodes": {}})).await.is_err());
     assert_eq!(status(&admin, "upstreams/v").await, 200, "it was written");
     stand_in.fail_next(1, Fault::Delay(Duration::from_millis(1)));
     assert_eq!(status(&admin, "upstreams/v").await, 200);
@@ -125,10 +102,7 @@ async fn faults_hold_for_some_calls_or_while_held() {
 #[tokio::test]
 async fn objects_end_with_their_time_to_live() {
     let (stand_in, admin) = stand_in(StandInOptions::default()).await;
-    admin
-        .put("upstreams/t?ttl=0.05", &json!({"nodes": {}}))
-        .await
-        .unwrap();
+    admin.put("upstreams/t?ttl=0.05", &json!({"nodes": {}})).await.unwrap();
     let gone = |stand_in: &StandIn| stand_in.object(Kind::Upstream, "t").is_none();
     stand_in.wait_until("end", LIMIT, gone).await.unwrap();
     assert_eq!(status(&admin, "upstreams/u").await, 200, "others stay");
@@ -143,8 +117,6 @@ async fn waiting_ends_with_what_was_waited_for() {
     let (waited, written) = tokio::join!(stand_in.wait_until("second upstream", LIMIT, two), write);
     waited.unwrap();
     written.unwrap();
-    let never = stand_in
-        .wait_until("wonder", Duration::from_millis(1), |_| false)
-        .await;
+    let never = stand_in.wait_until("wonder", Duration::from_millis(1), |_| false).await;
     assert!(never.unwrap_err().to_string().contains("no wonder within"));
 }
