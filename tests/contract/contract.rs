@@ -3,6 +3,11 @@
 //! `recording` replays a recording that lies beside the workspace, where there is one. `table`
 //! goes through `admin.yaml`, our own distilled list, always.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may panic; outside of #[test] clippy can't see that"
+)]
+
 use std::net::SocketAddr;
 
 use anyhow::Context;
@@ -13,11 +18,7 @@ mod recording;
 mod table;
 
 /// Sends one request as written: no key, no type, nothing added.
-async fn send(
-    http: &reqwest::Client,
-    stand_in: &StandIn,
-    request: &Request,
-) -> anyhow::Result<Response> {
+async fn send(http: &reqwest::Client, stand_in: &StandIn, request: &Request) -> anyhow::Result<Response> {
     let url = format!("{}{}", stand_in.admin_url(), request.path);
     let method: Method = request.method.parse().context("method")?;
     let mut sent = http.request(method, url);
@@ -29,10 +30,7 @@ async fn send(
     }
     let response = sent.send().await.context("no answer")?;
     let header = |name: &str| {
-        let value = response
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok());
+        let value = response.headers().get(name).and_then(|value| value.to_str().ok());
         value.map(str::to_owned)
     };
     Ok(Response {
@@ -72,15 +70,6 @@ async fn any_address_can_be_bound() {
         ..StandInOptions::default()
     })
     .await;
-    assert_eq!(
-        stand_in
-            .admin()
-            .unwrap()
-            .get("routes")
-            .await
-            .unwrap()
-            .status,
-        200
-    );
+    assert_eq!(stand_in.admin().unwrap().get("routes").await.unwrap().status, 200);
     stand_in.shutdown().await;
 }

@@ -79,10 +79,7 @@ fn answer(state: &mut State, keys: &Keys, request: &AdminRequest<'_>) -> Result<
     };
     let answer = dispatch(&mut context, below, request)?;
     // nginx answers so itself: whatever exists matches `*`.
-    let known = request
-        .headers
-        .get("if-none-match")
-        .is_some_and(|tag| tag == "*");
+    let known = request.headers.get("if-none-match").is_some_and(|tag| tag == "*");
     Ok(if known && answer.status == 200 {
         answer.not_modified()
     } else {
@@ -91,10 +88,7 @@ fn answer(state: &mut State, keys: &Keys, request: &AdminRequest<'_>) -> Result<
 }
 
 fn authorize(keys: &Keys, request: &AdminRequest<'_>, query: &Query) -> Result<(), Answer> {
-    let header = request
-        .headers
-        .get("x-api-key")
-        .and_then(|key| key.to_str().ok());
+    let header = request.headers.get("x-api-key").and_then(|key| key.to_str().ok());
     let Some(key) = query.get("api_key").or(header) else {
         return Err(Answer::unauthorized("missing apikey"));
     };
@@ -109,11 +103,7 @@ fn authorize(keys: &Keys, request: &AdminRequest<'_>, query: &Query) -> Result<(
     }
 }
 
-fn dispatch(
-    context: &mut Context<'_>,
-    below: &str,
-    request: &AdminRequest<'_>,
-) -> Result<Answer, Answer> {
+fn dispatch(context: &mut Context<'_>, below: &str, request: &AdminRequest<'_>) -> Result<Answer, Answer> {
     let method = request.method.as_str();
     let segments: Vec<&str> = below.split('/').collect();
     if let Some(answer) = describe::handle(context, method, &segments, request.body)? {
@@ -158,8 +148,6 @@ fn time_to_live(query: &Query) -> Result<Option<f64>, Answer> {
     match query.get("ttl").map(str::parse) {
         None => Ok(None),
         Some(Ok(seconds)) => Ok(Some(seconds)),
-        Some(Err(_)) => {
-            Err(Answer::error(400, "invalid argument ttl: should be a number").unversioned())
-        }
+        Some(Err(_)) => Err(Answer::error(400, "invalid argument ttl: should be a number").unversioned()),
     }
 }

@@ -13,10 +13,7 @@ use serde_json::Value;
 /// Whether the texts are a certificate and a key at all; that they belong together is not
 /// checked, as at the real one. Values that point to a secret are taken as they are.
 pub(crate) fn check(certificate: Option<&str>, key: Option<&str>) -> Result<(), String> {
-    let inline = |text: Option<&str>| {
-        text.filter(|text| !text.starts_with('$'))
-            .map(str::to_owned)
-    };
+    let inline = |text: Option<&str>| text.filter(|text| !text.starts_with('$')).map(str::to_owned);
     if let Some(certificate) = inline(certificate)
         && CertificateDer::from_pem_slice(certificate.as_bytes()).is_err()
     {
@@ -50,10 +47,7 @@ impl Certificates {
             Ok(key) => {
                 let names = names(value);
                 for name in &names {
-                    self.by_name
-                        .entry(name.clone())
-                        .or_default()
-                        .push(id.to_owned());
+                    self.by_name.entry(name.clone()).or_default().push(id.to_owned());
                 }
                 self.by_id.insert(id.to_owned(), (names, Arc::new(key)));
             }
@@ -80,9 +74,7 @@ impl Certificates {
         let name = name.to_lowercase();
         let parents = name.char_indices().filter(|(_, letter)| *letter == '.');
         let wildcards = parents.filter_map(|(dot, _)| Some(format!("*{}", name.get(dot..)?)));
-        let mut candidates = std::iter::once(name.clone())
-            .chain(wildcards)
-            .chain(["*".to_owned()]);
+        let mut candidates = std::iter::once(name.clone()).chain(wildcards).chain(["*".to_owned()]);
         let ids = candidates.find_map(|candidate| self.by_name.get(&candidate))?;
         let (_, key) = self.by_id.get(ids.first()?)?;
         Some(Arc::clone(key))
@@ -102,9 +94,7 @@ fn names(value: &Value) -> Vec<String> {
 fn certified_key(value: &Value) -> anyhow::Result<CertifiedKey> {
     let certificate = value["cert"].as_str().unwrap_or_default();
     let chain = CertificateDer::pem_slice_iter(certificate.as_bytes());
-    let chain = chain
-        .collect::<Result<Vec<_>, _>>()
-        .context("certificate")?;
+    let chain = chain.collect::<Result<Vec<_>, _>>().context("certificate")?;
     let key = value["key"].as_str().unwrap_or_default();
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).context("key")?;
     let certified = CertifiedKey::new(chain, any_supported_type(&key).context("key")?);

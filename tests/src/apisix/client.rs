@@ -34,10 +34,7 @@ impl AdminClient {
     /// # Errors
     /// If no HTTP client can be made.
     pub fn new(url: &str, key: &str) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .context("http client")?;
+        let http = reqwest::Client::builder().no_proxy().build().context("http client")?;
         Ok(Self {
             url: url.to_owned(),
             key: key.to_owned(),
@@ -49,24 +46,13 @@ impl AdminClient {
     ///
     /// # Errors
     /// If there is no answer.
-    pub async fn call(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> anyhow::Result<AdminResponse> {
+    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<AdminResponse> {
         let url = format!("{}/apisix/admin/{path}", self.url);
-        let mut request = self
-            .http
-            .request(method, url)
-            .header("X-API-KEY", &self.key);
+        let mut request = self.http.request(method, url).header("X-API-KEY", &self.key);
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request
-            .send()
-            .await
-            .with_context(|| format!("calling {path}"))?;
+        let response = request.send().await.with_context(|| format!("calling {path}"))?;
         let status = response.status().as_u16();
         Ok(AdminResponse {
             status,

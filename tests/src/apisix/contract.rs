@@ -143,18 +143,8 @@ mod tests {
     #[test]
     fn the_files_can_be_read() {
         assert_eq!(plugin_names().len(), 47);
-        assert_eq!(
-            stream_plugin_names(),
-            ["ip-restriction", "limit-conn", "syslog"]
-        );
-        for name in [
-            "route",
-            "service",
-            "upstream",
-            "ssl",
-            "credential",
-            "consumer_group",
-        ] {
+        assert_eq!(stream_plugin_names(), ["ip-restriction", "limit-conn", "syslog"]);
+        for name in ["route", "service", "upstream", "ssl", "credential", "consumer_group"] {
             assert!(schema_named(name).is_some(), "{name}");
         }
         assert!(secret_schema("vault").is_some());
@@ -162,8 +152,7 @@ mod tests {
 
     #[test]
     fn no_shape_is_left_unfilled() {
-        let text = serde_json::to_string(&CONTRACT.kinds).unwrap()
-            + &serde_json::to_string(&CONTRACT.plugins).unwrap();
+        let text = serde_json::to_string(&CONTRACT.kinds).unwrap() + &serde_json::to_string(&CONTRACT.plugins).unwrap();
         assert!(!text.contains("\"use\":"));
         assert!(!text.contains(":null"), "a shape that does not exist");
     }

@@ -57,12 +57,8 @@ impl Expression {
     /// Whether the expression holds; `variable` gives the request's variables by name.
     pub(crate) fn holds(&self, variable: &dyn Fn(&str) -> Option<String>) -> bool {
         match self {
-            Expression::All(parts, negated) => {
-                parts.iter().all(|part| part.holds(variable)) != *negated
-            }
-            Expression::Any(parts, negated) => {
-                parts.iter().any(|part| part.holds(variable)) != *negated
-            }
+            Expression::All(parts, negated) => parts.iter().all(|part| part.holds(variable)) != *negated,
+            Expression::Any(parts, negated) => parts.iter().any(|part| part.holds(variable)) != *negated,
             Expression::Compare {
                 variable: name,
                 test,
@@ -78,12 +74,7 @@ fn is_logic(word: &Value) -> bool {
 }
 
 fn compile(rules: &[Value]) -> Result<Expression, String> {
-    let all = |rules: &[Value]| {
-        rules
-            .iter()
-            .map(compile_nested)
-            .collect::<Result<Vec<_>, _>>()
-    };
+    let all = |rules: &[Value]| rules.iter().map(compile_nested).collect::<Result<Vec<_>, _>>();
     match rules.first() {
         None => Err("rule too short".to_owned()),
         Some(Value::Array(_)) => Ok(Expression::All(all(rules)?, false)),
@@ -158,10 +149,7 @@ fn regex(pattern: &Value, ignore_case: bool) -> Option<Regex> {
 
 fn addresses(operand: &Value) -> Vec<IpNet> {
     match operand {
-        Value::Array(items) => items
-            .iter()
-            .filter_map(|item| network(item.as_str()?))
-            .collect(),
+        Value::Array(items) => items.iter().filter_map(|item| network(item.as_str()?)).collect(),
         other => other.as_str().and_then(network).into_iter().collect(),
     }
 }
@@ -183,9 +171,7 @@ impl Test {
                 .as_ref()
                 .zip(value)
                 .is_some_and(|(regex, value)| regex.is_match(value)),
-            Test::In(items) => items
-                .iter()
-                .any(|item| item.as_str() == value && value.is_some()),
+            Test::In(items) => items.iter().any(|item| item.as_str() == value && value.is_some()),
             Test::Addresses(networks) => {
                 let address = value.and_then(|value| value.parse::<IpAddr>().ok());
                 address.is_some_and(|address| networks.iter().any(|net| net.contains(&address)))
@@ -249,14 +235,8 @@ mod tests {
             (json!([["arg_s", "in", ["x", "abc"]]]), true),
             (json!([["arg_none", "~=", "x"]]), true),
             (json!([["arg_none", "~~", ".*"]]), false),
-            (
-                json!(["OR", ["arg_n", "==", "8"], ["arg_s", "==", "abc"]]),
-                true,
-            ),
-            (
-                json!(["!OR", ["arg_n", "==", "8"], ["arg_s", "==", "abc"]]),
-                false,
-            ),
+            (json!(["OR", ["arg_n", "==", "8"], ["arg_s", "==", "abc"]]), true),
+            (json!(["!OR", ["arg_n", "==", "8"], ["arg_s", "==", "abc"]]), false),
             (json!([["remote_addr", "ipmatch", ["10.0.0.0/8"]]]), true),
         ];
         for (rules, wanted) in table {
@@ -269,10 +249,7 @@ mod tests {
     fn bad_expressions_are_refused() {
         let table = [
             (json!([["arg_x", "~~~", 1]]), "invalid operator '~~~'"),
-            (
-                json!(["arg_x", "==", 1]),
-                "rule should be wrapped inside brackets",
-            ),
+            (json!(["arg_x", "==", 1]), "rule should be wrapped inside brackets"),
             (json!(["OR", ["a", "==", 1]]), "rule too short"),
             (json!([[]]), "rule too short"),
             (json!([["a", "?", "==", 1]]), "bad 'not' expression"),

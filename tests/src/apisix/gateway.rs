@@ -41,11 +41,7 @@ pub(crate) struct Client {
 }
 
 /// Answers one request to the gateway.
-pub(crate) async fn handle(
-    shared: &Shared,
-    client: &Client,
-    request: Request<Incoming>,
-) -> Response<ProxyBody> {
+pub(crate) async fn handle(shared: &Shared, client: &Client, request: Request<Incoming>) -> Response<ProxyBody> {
     let answer = match decide(shared, client, &request) {
         Ok(decision) => {
             tracing::trace!(route = %decision.route_id, "route found");
@@ -58,25 +54,11 @@ pub(crate) async fn handle(
     response
 }
 
-fn decide(
-    shared: &Shared,
-    client: &Client,
-    request: &Request<Incoming>,
-) -> Result<Decision, NoDecision> {
-    let target = request
-        .uri()
-        .path_and_query()
-        .map_or("/", |target| target.as_str());
+fn decide(shared: &Shared, client: &Client, request: &Request<Incoming>) -> Result<Decision, NoDecision> {
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let host = authority(request.uri(), request.headers());
     let (method, headers) = (request.method().as_str(), request.headers());
-    let facts = Facts::new(
-        host,
-        target,
-        method,
-        headers,
-        client.peer.ip(),
-        client.scheme,
-    );
+    let facts = Facts::new(host, target, method, headers, client.peer.ip(), client.scheme);
     shared.state().live.decide(&facts)
 }
 
@@ -106,9 +88,7 @@ impl Refusal {
             }
             Refusal::Page(status) => (status, "text/html; charset=utf-8", html_page(status)),
         };
-        let body = Full::new(Bytes::from(text))
-            .map_err(|never| match never {})
-            .boxed();
+        let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed();
         let mut response = Response::new(body);
         *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
         let content_type = http::HeaderValue::from_static(content_type);

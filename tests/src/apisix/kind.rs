@@ -65,13 +65,7 @@ const NAMES: [Names; 13] = [
     names(Kind::Route, "routes", "route", "route", &[]),
     names(Kind::Service, "services", "service", "service", &[]),
     names(Kind::Upstream, "upstreams", "upstream", "upstream", &[]),
-    names(
-        Kind::Consumer,
-        "consumers",
-        "consumer",
-        "consumer",
-        &["POST", "PATCH"],
-    ),
+    names(Kind::Consumer, "consumers", "consumer", "consumer", &["POST", "PATCH"]),
     names(
         Kind::Credential,
         "credentials",

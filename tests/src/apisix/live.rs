@@ -103,10 +103,7 @@ impl Live {
         };
         let mut route = Route::new(id, object);
         if route.hosts.is_none() {
-            let service = route
-                .service_id
-                .as_ref()
-                .and_then(|id| self.services.get(id));
+            let service = route.service_id.as_ref().and_then(|id| self.services.get(id));
             route.hosts = service.and_then(|service| service.hosts.clone());
         }
         let route = Arc::new(route);
@@ -133,20 +130,12 @@ impl Live {
     }
 
     /// The route's own upstream goes before its service's, an inline one before an id.
-    fn upstream_of(
-        &self,
-        route: &Route,
-        service: Option<&Service>,
-    ) -> Result<Arc<Upstream>, NoDecision> {
+    fn upstream_of(&self, route: &Route, service: Option<&Service>) -> Result<Arc<Upstream>, NoDecision> {
         let own = (&route.upstream_id, &route.upstream);
         let inherited = service.map(|service| (&service.upstream_id, &service.upstream));
         for (id, inline) in std::iter::once(own).chain(inherited) {
             if let Some(id) = id {
-                return self
-                    .upstreams
-                    .get(id)
-                    .cloned()
-                    .ok_or(NoDecision::NoUpstream);
+                return self.upstreams.get(id).cloned().ok_or(NoDecision::NoUpstream);
             }
             if let Some(inline) = inline {
                 return Ok(Arc::clone(inline));
@@ -167,12 +156,8 @@ impl Service {
     fn new(value: &Value) -> Self {
         Self {
             hosts: value.get("hosts").map(route::lowercase_texts),
-            upstream_id: value
-                .get("upstream_id")
-                .and_then(super::references::id_text),
-            upstream: value
-                .get("upstream")
-                .map(|inline| Arc::new(Upstream::new(inline))),
+            upstream_id: value.get("upstream_id").and_then(super::references::id_text),
+            upstream: value.get("upstream").map(|inline| Arc::new(Upstream::new(inline))),
             websocket: value["enable_websocket"] == true,
         }
     }

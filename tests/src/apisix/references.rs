@@ -64,9 +64,7 @@ impl References {
         let sources = self.sources.get(&(kind, id.to_owned()))?;
         let blocking: BTreeSet<_> = sources
             .iter()
-            .filter_map(|source| {
-                Some((rank(kind, source.kind)?, &source.id, !source.through_plugin))
-            })
+            .filter_map(|source| Some((rank(kind, source.kind)?, &source.id, !source.through_plugin)))
             .collect();
         let ((_, word), id, direct) = blocking.into_iter().next()?;
         let place = if direct { "" } else { "plugin in " };
@@ -124,9 +122,7 @@ fn targets(kind: Kind, value: &Value) -> Vec<((Kind, String), bool)> {
 }
 
 fn split_upstreams(value: &Value) -> Vec<String> {
-    let rules = value
-        .pointer("/plugins/traffic-split/rules")
-        .and_then(Value::as_array);
+    let rules = value.pointer("/plugins/traffic-split/rules").and_then(Value::as_array);
     let weighted = rules
         .into_iter()
         .flatten()

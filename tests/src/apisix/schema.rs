@@ -62,10 +62,7 @@ fn check_type(schema: &Map<String, Value>, value: &Value) -> Result<(), String> 
     if right {
         Ok(())
     } else {
-        Err(format!(
-            "wrong type: expected {wanted}, got {}",
-            lua_type(value)
-        ))
+        Err(format!("wrong type: expected {wanted}, got {}", lua_type(value)))
     }
 }
 
@@ -85,8 +82,7 @@ fn check_array(schema: &Map<String, Value>, value: &mut Value) -> Result<(), Str
     };
     if let Some(item_schema) = schema.get("items") {
         for (index, item) in items.iter_mut().enumerate() {
-            check(item_schema, item)
-                .map_err(|error| format!("failed to validate item {}: {error}", index + 1))?;
+            check(item_schema, item).map_err(|error| format!("failed to validate item {}: {error}", index + 1))?;
         }
     }
     if schema.get("uniqueItems") == Some(&Value::Bool(true)) {
@@ -121,14 +117,10 @@ fn check_string(schema: &Map<String, Value>, value: &Value) -> Result<(), String
     };
     let length = text.chars().count();
     if let Some(least) = limit(schema, "minLength").filter(|least| length < *least) {
-        return Err(format!(
-            "string too short, expected at least {least}, got {length}"
-        ));
+        return Err(format!("string too short, expected at least {least}, got {length}"));
     }
     if let Some(most) = limit(schema, "maxLength").filter(|most| length > *most) {
-        return Err(format!(
-            "string too long, expected at most {most}, got {length}"
-        ));
+        return Err(format!("string too long, expected at most {most}, got {length}"));
     }
     if let Some(pattern) = schema.get("pattern").and_then(Value::as_str)
         && !matches_pattern(pattern, text)
@@ -149,10 +141,7 @@ fn invalid_address(format: &str, text: &str) -> String {
 
 /// Lua's `%q`.
 fn lua_quoted(text: &str) -> String {
-    let escaped = text
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\\n");
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\\n");
     format!("\"{escaped}\"")
 }
 
@@ -181,9 +170,7 @@ fn check_number(schema: &Map<String, Value>, value: &Value) -> Result<(), String
     }
     if let Some(least) = bound("exclusiveMinimum").filter(|least| number <= *least) {
         // The real validator's own spelling.
-        return Err(format!(
-            "expected {number} to be sctrictly greater than {least}"
-        ));
+        return Err(format!("expected {number} to be sctrictly greater than {least}"));
     }
     if let Some(most) = bound("maximum").filter(|most| number > *most) {
         return Err(format!("expected {number} to be smaller than {most}"));
@@ -193,9 +180,7 @@ fn check_number(schema: &Map<String, Value>, value: &Value) -> Result<(), String
 
 fn check_enum(schema: &Map<String, Value>, value: &Value) -> Result<(), String> {
     match schema.get("enum").and_then(Value::as_array) {
-        Some(allowed) if !allowed.contains(value) => {
-            Err("matches none of the enum values".to_owned())
-        }
+        Some(allowed) if !allowed.contains(value) => Err("matches none of the enum values".to_owned()),
         _ => Ok(()),
     }
 }

@@ -78,13 +78,7 @@ impl Endpoint {
         let stop = CancellationToken::new();
         let connections = TaskTracker::new();
         let serve = Arc::clone(&self.serve);
-        let accepting = tokio::spawn(accept(
-            listener,
-            serve,
-            self.address,
-            stop.clone(),
-            connections.clone(),
-        ));
+        let accepting = tokio::spawn(accept(listener, serve, self.address, stop.clone(), connections.clone()));
         *lock(&self.running) = Some(Running {
             stop,
             connections,

@@ -125,10 +125,7 @@ impl StandIn {
     /// One stored object.
     pub fn object(&self, kind: Kind, id: &str) -> Option<Value> {
         let state = self.shared.state();
-        state
-            .store
-            .get(kind, id)
-            .map(|object| (*object.value).clone())
+        state.store.get(kind, id).map(|object| (*object.value).clone())
     }
 
     /// Waits until `holds`; looks again after every call and every change.
@@ -150,12 +147,7 @@ impl StandIn {
             }
         };
         let waited = tokio::time::timeout(limit, held).await;
-        waited.with_context(|| {
-            format!(
-                "no {what} within {limit:?}; last calls: {}",
-                self.last_calls()
-            )
-        })
+        waited.with_context(|| format!("no {what} within {limit:?}; last calls: {}", self.last_calls()))
     }
 
     /// Methods, paths and statuses of the last ten calls: no bodies, they may hold secrets.
@@ -262,3 +254,6 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     };
     SocketAddr::new(ip, address.port())
 }
+
+#[cfg(test)]
+mod tests;

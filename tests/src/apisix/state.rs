@@ -40,13 +40,7 @@ impl State {
     }
 
     /// Writes an object; true if it was not there before.
-    pub(crate) fn put(
-        &mut self,
-        kind: Kind,
-        id: &str,
-        value: Value,
-        expires: Option<Instant>,
-    ) -> bool {
+    pub(crate) fn put(&mut self, kind: Kind, id: &str, value: Value, expires: Option<Instant>) -> bool {
         if let Some(old) = self.store.get(kind, id) {
             self.references.remove(kind, id, &old.value);
         }

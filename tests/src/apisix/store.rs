@@ -55,13 +55,7 @@ impl Store {
     }
 
     /// Writes an object; true if it was not there before.
-    pub(crate) fn put(
-        &mut self,
-        kind: Kind,
-        id: &str,
-        value: Arc<Value>,
-        expires: Option<Instant>,
-    ) -> bool {
+    pub(crate) fn put(&mut self, kind: Kind, id: &str, value: Arc<Value>, expires: Option<Instant>) -> bool {
         self.revision += 1;
         let modified = self.revision;
         let objects = self.kinds.entry(kind).or_default();

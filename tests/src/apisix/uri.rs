@@ -40,11 +40,7 @@ pub(crate) fn normalized_path(path: &str) -> String {
         }
     }
     let directory = decoded.ends_with('/') || decoded.ends_with("/.") || decoded.ends_with("/..");
-    let slash = if directory && !kept.is_empty() {
-        "/"
-    } else {
-        ""
-    };
+    let slash = if directory && !kept.is_empty() { "/" } else { "" };
     format!("/{}{slash}", kept.join("/"))
 }
 
@@ -70,9 +66,7 @@ impl Query {
     }
 
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 

@@ -116,8 +116,7 @@ pub(crate) fn html_page(status: u16) -> String {
         "<body>".to_owned(),
         format!("<center><h1>{status} {reason}</h1></center>"),
         "<hr><center>openresty</center>".to_owned(),
-        "<p><em>Powered by <a href=\"https://apisix.apache.org/\">APISIX</a>.</em></p></body>"
-            .to_owned(),
+        "<p><em>Powered by <a href=\"https://apisix.apache.org/\">APISIX</a>.</em></p></body>".to_owned(),
         "</html>".to_owned(),
         String::new(),
     ];

@@ -56,11 +56,7 @@ pub(super) fn check(
     })
 }
 
-fn check_id(
-    target: &Target,
-    value: &mut Value,
-    wants_id: WantsId,
-) -> Result<Option<String>, Answer> {
+fn check_id(target: &Target, value: &mut Value, wants_id: WantsId) -> Result<Option<String>, Answer> {
     let named = target.named_id();
     if !target.kind.has_id() {
         return Ok(named);
@@ -75,10 +71,7 @@ fn check_id(
         };
     };
     if wants_id == WantsId::No {
-        return Err(Answer::error(
-            400,
-            &format!("wrong {noun} id, do not need it"),
-        ));
+        return Err(Answer::error(400, &format!("wrong {noun} id, do not need it")));
     }
     if own.is_some_and(|own| own != id) {
         return Err(Answer::error(400, &format!("wrong {noun} id")));
@@ -90,11 +83,7 @@ fn check_id(
 }
 
 fn check_times(value: &Value) -> Result<(), Answer> {
-    for (inside, shown) in [
-        ("", ""),
-        ("/upstream", "upstream."),
-        ("/plugins", "plugins."),
-    ] {
+    for (inside, shown) in [("", ""), ("/upstream", "upstream."), ("/plugins", "plugins.")] {
         for field in ["create_time", "update_time"] {
             if value.pointer(&format!("{inside}/{field}")).is_some() {
                 let message = format!("the property is forbidden:  {shown}{field}");
@@ -105,12 +94,7 @@ fn check_times(value: &Value) -> Result<(), Answer> {
     Ok(())
 }
 
-fn check_kind(
-    state: &State,
-    target: &Target,
-    id: Option<&str>,
-    value: &Value,
-) -> Result<(), String> {
+fn check_kind(state: &State, target: &Target, id: Option<&str>, value: &Value) -> Result<(), String> {
     match target.kind {
         Kind::Route => check_route(state, value),
         Kind::Service | Kind::StreamRoute => check_service(state, target.kind, value),
@@ -153,15 +137,10 @@ fn check_route(state: &State, value: &Value) -> Result<(), String> {
     value
         .get("upstream")
         .map_or(Ok(()), |inline| upstream::check(state, inline))?;
-    references::check(
-        state,
-        value,
-        &["upstream_id", "service_id", "plugin_config_id"],
-    )?;
+    references::check(state, value, &["upstream_id", "service_id", "plugin_config_id"])?;
     check_plugins(value)?;
     if let Some(vars) = value.get("vars") {
-        Expression::compile(vars)
-            .map_err(|error| format!("failed to validate the 'vars' expression: {error}"))?;
+        Expression::compile(vars).map_err(|error| format!("failed to validate the 'vars' expression: {error}"))?;
     }
     Ok(())
 }
@@ -193,16 +172,13 @@ fn check_consumer_plugins(value: &Value) -> Result<(), String> {
     let Some(all) = value.get("plugins") else {
         return Ok(());
     };
-    plugins::check(all, PluginSchema::Consumer)
-        .map_err(|error| format!("invalid plugins configuration: {error}"))
+    plugins::check(all, PluginSchema::Consumer).map_err(|error| format!("invalid plugins configuration: {error}"))
 }
 
 fn check_credential(value: &Value) -> Result<(), String> {
     check_schema(Kind::Credential, value)?;
     check_consumer_plugins(value)?;
-    value
-        .get("plugins")
-        .map_or(Ok(()), plugins::check_credential)
+    value.get("plugins").map_or(Ok(()), plugins::check_credential)
 }
 
 fn check_plugins_of(kind: Kind, value: &Value) -> Result<(), String> {
@@ -223,8 +199,7 @@ fn check_global_rule(state: &State, id: Option<&str>, value: &Value) -> Result<(
             .iter()
             .find(|name| rule.value["plugins"].get(name.as_str()).is_some());
         if let Some(name) = taken.filter(|_| Some(other.as_str()) != id) {
-            let message =
-                format!("plugin '{name}' already exists in global rule with id '{other}'");
+            let message = format!("plugin '{name}' already exists in global rule with id '{other}'");
             return Err(message);
         }
     }
@@ -242,8 +217,7 @@ fn check_metadata(id: Option<&str>, value: &Value) -> Result<(), String> {
 
 fn check_secret(target: &Target, value: &Value) -> Result<(), String> {
     let manager = target.owner.as_deref().ok_or("missing secret type")?;
-    let wanted = contract::secret_schema(manager)
-        .ok_or_else(|| format!("invalid secret manager: {manager}"))?;
+    let wanted = contract::secret_schema(manager).ok_or_else(|| format!("invalid secret manager: {manager}"))?;
     configuration(schema::check(wanted, &mut value.clone()))
 }
 
@@ -257,10 +231,7 @@ fn check_proto(value: &Value) -> Result<(), String> {
     let content = value["content"].as_str().unwrap_or_default();
     let first = content.split_whitespace().next().unwrap_or_default();
     let known = first.starts_with("//") || first.starts_with("/*") || first.is_empty();
-    let word: String = first
-        .chars()
-        .take_while(char::is_ascii_alphabetic)
-        .collect();
+    let word: String = first.chars().take_while(char::is_ascii_alphabetic).collect();
     if known || PROTO_STATEMENTS.contains(&word.as_str()) {
         return Ok(());
     }
@@ -273,13 +244,7 @@ fn check_proto(value: &Value) -> Result<(), String> {
 fn check_ssl(value: &Value) -> Result<(), String> {
     check_schema(Kind::Ssl, value)?;
     let text = |field: &str| value.get(field).and_then(Value::as_str);
-    let list = |field: &str| {
-        value
-            .get(field)
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default()
-    };
+    let list = |field: &str| value.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
     certificates::check(text("cert"), text("key"))?;
     let (more, keys) = (list("certs"), list("keys"));
     if more.len() != keys.len() {
@@ -290,6 +255,5 @@ fn check_ssl(value: &Value) -> Result<(), String> {
             .map_err(|error| format!("failed to handle cert-key pair[{}]: {error}", index + 1))?;
     }
     let authority = value.pointer("/client/ca").and_then(Value::as_str);
-    certificates::check(authority, None)
-        .map_err(|error| format!("failed to validate client_cert: {error}"))
+    certificates::check(authority, None).map_err(|error| format!("failed to validate client_cert: {error}"))
 }

@@ -19,9 +19,7 @@ pub(super) fn handle(
         ("GET", ["plugins", "list"]) => plugin_names(stream),
         ("PUT", ["plugins", "reload"]) => Answer::text(200, "done"),
         (_, ["plugins", "reload"]) => {
-            let message = format!(
-                "please use PUT method to reload the plugins, {method} method is not allowed."
-            );
+            let message = format!("please use PUT method to reload the plugins, {method} method is not allowed.");
             return Err(Answer::error(405, &message).unversioned());
         }
         ("POST", ["schema", "validate", collection]) => validate(collection, body)?,

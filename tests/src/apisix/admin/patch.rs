@@ -29,8 +29,7 @@ pub(super) fn set(value: &mut Value, path: &str, new: Value) -> Result<(), Strin
     let (last, parents) = segments.split_last().unwrap_or((&"", &[]));
     let mut place = value;
     for (depth, segment) in parents.iter().enumerate() {
-        place = child(place, segment)
-            .ok_or_else(|| format!("invalid sub-path: /{}", segments[..=depth].join("/")))?;
+        place = child(place, segment).ok_or_else(|| format!("invalid sub-path: /{}", segments[..=depth].join("/")))?;
     }
     match child(place, last) {
         Some(found) => *found = new,
@@ -61,14 +60,8 @@ mod tests {
     #[test]
     fn merging_removes_nulls_and_replaces_arrays() {
         let mut value = json!({"a": {"x": 1, "y": 2}, "b": [1, 2], "c": 3});
-        merge(
-            &mut value,
-            json!({"a": {"y": null, "z": 4}, "b": [5], "c": {"d": 6}}),
-        );
-        assert_eq!(
-            value,
-            json!({"a": {"x": 1, "z": 4}, "b": [5], "c": {"d": 6}})
-        );
+        merge(&mut value, json!({"a": {"y": null, "z": 4}, "b": [5], "c": {"d": 6}}));
+        assert_eq!(value, json!({"a": {"x": 1, "z": 4}, "b": [5], "c": {"d": 6}}));
     }
 
     #[test]
@@ -77,9 +70,6 @@ mod tests {
         set(&mut value, "nodes", json!([2])).unwrap();
         set(&mut value, "x/y", json!(3)).unwrap();
         assert_eq!(value, json!({"nodes": [2], "n": 1, "x": {"y": 3}}));
-        assert_eq!(
-            set(&mut value, "n/m", json!(1)).unwrap_err(),
-            "invalid sub-path: /n/m"
-        );
+        assert_eq!(set(&mut value, "n/m", json!(1)).unwrap_err(), "invalid sub-path: /n/m");
     }
 }

@@ -16,16 +16,13 @@ pub(super) fn check(plugins: &Value, which: PluginSchema) -> Result<(), String> 
 
 fn check_one(name: &str, configuration: &Value, which: PluginSchema) -> Result<(), String> {
     if !configuration.is_object() && !configuration.is_array() {
-        return Err(format!(
-            "invalid plugin conf {configuration} for plugin [{name}]"
-        ));
+        return Err(format!("invalid plugin conf {configuration} for plugin [{name}]"));
     }
     let Some(wanted) = contract::plugin_schema(name, which) else {
         return Err(format!("unknown plugin [{name}]"));
     };
-    schema::check(wanted, &mut configuration.clone()).map_err(|error| {
-        format!("failed to check the configuration of plugin {name} err: {error}")
-    })?;
+    schema::check(wanted, &mut configuration.clone())
+        .map_err(|error| format!("failed to check the configuration of plugin {name} err: {error}"))?;
     match configuration.pointer("/_meta/filter") {
         Some(filter) => Expression::compile(filter)
             .map(|_| ())
@@ -36,11 +33,7 @@ fn check_one(name: &str, configuration: &Value, which: PluginSchema) -> Result<(
 
 /// Only authentication plugins may be in a credential.
 pub(super) fn check_credential(plugins: &Value) -> Result<(), String> {
-    let names = plugins
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name);
+    let names = plugins.as_object().into_iter().flatten().map(|(name, _)| name);
     for name in names {
         let kind = contract::plugin(name).and_then(|plugin| plugin.get("type"));
         if kind.and_then(Value::as_str) != Some("auth") {

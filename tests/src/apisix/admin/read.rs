@@ -52,9 +52,7 @@ fn list(context: &Context<'_>, target: &Target) -> Result<Answer, Answer> {
         found.sort_by_key(|(_, object)| object.created);
         found = found.into_iter().skip(page.skip).take(page.size).collect();
     }
-    let found = found
-        .into_iter()
-        .map(|(id, object)| shown(target.kind, id, object));
+    let found = found.into_iter().map(|(id, object)| shown(target.kind, id, object));
     Ok(Answer::json(
         200,
         json!({ "total": total, "list": found.collect::<Vec<_>>() }),
@@ -114,14 +112,10 @@ impl<'a> Filters<'a> {
         self.name
             .as_ref()
             .is_none_or(|pattern| matches(pattern.as_ref(), &value["name"]))
-            && self
-                .label
-                .is_none_or(|label| value["labels"].get(label).is_some())
+            && self.label.is_none_or(|label| value["labels"].get(label).is_some())
             && self.uri.as_ref().is_none_or(|pattern| {
                 let several = value["uris"].as_array().into_iter().flatten();
-                several
-                    .chain([&value["uri"]])
-                    .any(|uri| matches(pattern.as_ref(), uri))
+                several.chain([&value["uri"]]).any(|uri| matches(pattern.as_ref(), uri))
             })
             && self.fields_pass(kind, value)
     }

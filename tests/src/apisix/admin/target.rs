@@ -23,9 +23,7 @@ impl Target {
             return Err(Answer::error(404, &message).unversioned());
         };
         Ok(match (kind, below) {
-            (Kind::Consumer, [consumer, "credentials", below @ ..]) => {
-                Self::owned(Kind::Credential, consumer, below)
-            }
+            (Kind::Consumer, [consumer, "credentials", below @ ..]) => Self::owned(Kind::Credential, consumer, below),
             (Kind::Secret, [manager, below @ ..]) => Self::owned(kind, manager, below),
             (kind, below) => Self::inside(kind, None, below),
         })
@@ -40,12 +38,7 @@ impl Target {
             Some((id, rest)) if !id.is_empty() => (Some((*id).to_owned()), rest.join("/")),
             _ => (None, String::new()),
         };
-        Self {
-            kind,
-            owner,
-            id,
-            rest,
-        }
+        Self { kind, owner, id, rest }
     }
 
     /// The id under which the store keeps the object that this target calls `id`.

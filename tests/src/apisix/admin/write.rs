@@ -18,13 +18,7 @@ pub(super) fn put(
     time_to_live: Option<f64>,
 ) -> Result<Answer, Answer> {
     let mut value = body.ok_or_else(missing_configurations)?;
-    let id = check(
-        context.state,
-        target,
-        &mut value,
-        WantsId::Yes,
-        Times::Forbidden,
-    )?;
+    let id = check(context.state, target, &mut value, WantsId::Yes, Times::Forbidden)?;
     let stored_id = stored_id(target, &id);
     if target.kind == Kind::Credential {
         require_consumer(context, target)?;
@@ -68,13 +62,7 @@ pub(super) fn post(
     time_to_live: Option<f64>,
 ) -> Result<Answer, Answer> {
     let mut value = body.ok_or_else(missing_configurations)?;
-    check(
-        context.state,
-        target,
-        &mut value,
-        WantsId::No,
-        Times::Forbidden,
-    )?;
+    check(context.state, target, &mut value, WantsId::No, Times::Forbidden)?;
     let id = context.state.store.generate_id();
     value["id"] = json!(id);
     value["create_time"] = json!(context.time);
@@ -104,29 +92,16 @@ pub(super) fn patch(
     if target.rest.is_empty() {
         patching::merge(&mut value, change);
     } else {
-        patching::set(&mut value, &target.rest, change)
-            .map_err(|message| Answer::error(400, &message))?;
+        patching::set(&mut value, &target.rest, change).map_err(|message| Answer::error(400, &message))?;
     }
     if !keeps_time {
         value["update_time"] = json!(context.time);
     }
-    check(
-        context.state,
-        target,
-        &mut value,
-        WantsId::Yes,
-        Times::Allowed,
-    )?;
+    check(context.state, target, &mut value, WantsId::Yes, Times::Allowed)?;
     Ok(store(context, target.kind, &stored_id, value, time_to_live))
 }
 
-fn store(
-    context: &mut Context<'_>,
-    kind: Kind,
-    id: &str,
-    value: Value,
-    time_to_live: Option<f64>,
-) -> Answer {
+fn store(context: &mut Context<'_>, kind: Kind, id: &str, value: Value, time_to_live: Option<f64>) -> Answer {
     let shown = shown_after_write(kind, value.clone());
     let expires = time_to_live.and_then(|seconds| expiry(context.now, seconds));
     let created = context.state.put(kind, id, value, expires);
@@ -141,29 +116,36 @@ fn expiry(now: Instant, seconds: f64) -> Option<Instant> {
 /// Answers to writes show what is written to etcd: secrets encrypted.
 fn shown_after_write(kind: Kind, mut value: Value) -> Value {
     if kind == Kind::Ssl {
-        encrypt_in_place(value.get_mut("key"));
+        encrypt_at(&mut value, "/key");
         for key in value
             .get_mut("keys")
             .and_then(Value::as_array_mut)
             .into_iter()
             .flatten()
         {
-            encrypt_in_place(Some(key));
+            encrypt_in_place(key);
         }
     }
-    encrypt_in_place(value.pointer_mut("/tls/client_key"));
-    encrypt_in_place(value.pointer_mut("/upstream/tls/client_key"));
+    encrypt_at(&mut value, "/tls/client_key");
+    encrypt_at(&mut value, "/upstream/tls/client_key");
     let plugins = value.get_mut("plugins").and_then(Value::as_object_mut);
     for (name, configuration) in plugins.into_iter().flatten() {
         for field in contract::encrypted_fields(name) {
-            encrypt_in_place(configuration.get_mut(field));
+            encrypt_at(configuration, &format!("/{field}"));
         }
     }
     value
 }
 
-fn encrypt_in_place(field: Option<&mut Value>) {
-    if let Some(Value::String(text)) = field
+fn encrypt_at(value: &mut Value, pointer: &str) {
+    if let Some(field) = value.pointer_mut(pointer) {
+        encrypt_in_place(field);
+    }
+}
+
+/// Values that point to a secret elsewhere stay readable.
+fn encrypt_in_place(field: &mut Value) {
+    if let Value::String(text) = field
         && !text.starts_with('$')
     {
         *text = encrypt(text);

@@ -62,12 +62,7 @@ impl Sender {
 }
 
 /// Connects to a node; `host` is what is sent as `Host`, and so the server name of TLS.
-pub(super) async fn connect(
-    node: &Node,
-    scheme: Scheme,
-    host: &str,
-    timeouts: Timeouts,
-) -> Result<Sender, NoAnswer> {
+pub(super) async fn connect(node: &Node, scheme: Scheme, host: &str, timeouts: Timeouts) -> Result<Sender, NoAnswer> {
     let connected = timeout(timeouts.connect, open(node, scheme, host)).await;
     match connected {
         Ok(Ok(sender)) => Ok(sender),
@@ -88,9 +83,7 @@ async fn open(node: &Node, scheme: Scheme, host: &str) -> io::Result<Sender> {
     let name = ServerName::try_from(name.host().trim_matches(['[', ']']).to_owned());
     let connector = TlsConnector::from(Arc::new(tls_config(scheme)?));
     handshake(
-        connector
-            .connect(name.map_err(io::Error::other)?, stream)
-            .await?,
+        connector.connect(name.map_err(io::Error::other)?, stream).await?,
         scheme,
     )
     .await
@@ -103,9 +96,7 @@ where
     let stream = TokioIo::new(stream);
     if scheme.http2 {
         let executor = TokioExecutor::new();
-        let (sender, connection) = http2::handshake(executor, stream)
-            .await
-            .map_err(io::Error::other)?;
+        let (sender, connection) = http2::handshake(executor, stream).await.map_err(io::Error::other)?;
         tokio::spawn(connection);
         Ok(Sender::Http2(sender))
     } else {
@@ -166,8 +157,6 @@ impl ServerCertVerifier for Unverified {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        default_provider()
-            .signature_verification_algorithms
-            .supported_schemes()
+        default_provider().signature_verification_algorithms.supported_schemes()
     }
 }

@@ -89,9 +89,7 @@ impl Exchange<'_> {
     }
 
     async fn ask(&mut self, node: &Node) -> Result<Response<Incoming>, NoAnswer> {
-        let Decision {
-            upstream, timeouts, ..
-        } = self.decision;
+        let Decision { upstream, timeouts, .. } = self.decision;
         let host = self.head.host_for(upstream, node);
         let mut sender = connect(node, upstream.scheme, &host, *timeouts).await?;
         let body = self.body.take();

@@ -1,8 +1,6 @@
 //! The head that is sent to a node, and the headers that go no further than one hop.
 
-use http::header::{
-    CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{Method, Request, Uri};
 
@@ -57,26 +55,17 @@ impl Head {
     }
 
     /// The request for a node; none if its parts make no valid one.
-    pub(super) fn request(
-        &self,
-        scheme: Scheme,
-        host: &str,
-        body: ProxyBody,
-    ) -> Option<Request<ProxyBody>> {
+    pub(super) fn request(&self, scheme: Scheme, host: &str, body: ProxyBody) -> Option<Request<ProxyBody>> {
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.headers_mut() = self.headers.clone();
         if scheme.http2 {
             let word = if scheme.tls { "https" } else { "http" };
             *request.uri_mut() = format!("{word}://{host}{}", self.target).parse().ok()?;
-            request
-                .headers_mut()
-                .insert(TE, HeaderValue::from_static("trailers"));
+            request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
         } else {
             *request.uri_mut() = self.target.parse::<Uri>().ok()?;
-            request
-                .headers_mut()
-                .insert(HOST, HeaderValue::from_str(host).ok()?);
+            request.headers_mut().insert(HOST, HeaderValue::from_str(host).ok()?);
         }
         Some(request)
     }
@@ -84,13 +73,8 @@ impl Head {
 
 fn forwarded(headers: &mut HeaderMap, client: &Client, host: &str) {
     let address = client.peer.ip().to_string();
-    let earlier = headers
-        .get("x-forwarded-for")
-        .and_then(|value| value.to_str().ok());
-    let all = earlier.map_or_else(
-        || address.clone(),
-        |earlier| format!("{earlier}, {address}"),
-    );
+    let earlier = headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    let all = earlier.map_or_else(|| address.clone(), |earlier| format!("{earlier}, {address}"));
     let port = client.port.to_string();
     for (name, value) in [
         ("x-real-ip", address.as_str()),

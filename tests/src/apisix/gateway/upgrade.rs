@@ -25,20 +25,12 @@ impl Upgrade {
     }
 
     /// Passes the node's agreement on, and copies from then until one side ends or `stop`.
-    pub(super) fn join(
-        self,
-        mut response: Response<Incoming>,
-        stop: CancellationToken,
-    ) -> Response<ProxyBody> {
+    pub(super) fn join(self, mut response: Response<Incoming>, stop: CancellationToken) -> Response<ProxyBody> {
         let node = hyper::upgrade::on(&mut response);
         tokio::spawn(async move {
             stop.run_until_cancelled(copy(self.client, node)).await;
         });
-        response.map(|_| {
-            Empty::<Bytes>::new()
-                .map_err(|never| match never {})
-                .boxed()
-        })
+        response.map(|_| Empty::<Bytes>::new().map_err(|never| match never {}).boxed())
     }
 }
 

@@ -53,10 +53,7 @@ impl Balancer {
         if let Some(node) = &self.single {
             return Some(node.clone());
         }
-        let node = self
-            .tiers
-            .iter_mut()
-            .find_map(|tier| pick_in(tier, tried))?;
+        let node = self.tiers.iter_mut().find_map(|tier| pick_in(tier, tried))?;
         tried.insert((node.host.clone(), node.port));
         Some(node)
     }
@@ -76,11 +73,7 @@ fn shares(nodes: Vec<Node>) -> Vec<Share> {
             current: 0,
         }
     };
-    nodes
-        .into_iter()
-        .map(share)
-        .filter(|share| share.weight > 0)
-        .collect()
+    nodes.into_iter().map(share).filter(|share| share.weight > 0).collect()
 }
 
 fn pick_in(tier: &mut [Share], tried: &Tried) -> Option<Node> {
@@ -90,10 +83,7 @@ fn pick_in(tier: &mut [Share], tried: &Tried) -> Option<Node> {
     for share in tier.iter_mut().filter(free) {
         share.current = share.current.saturating_add(share.weight);
         total = total.saturating_add(share.weight);
-        if best
-            .as_ref()
-            .is_none_or(|best| share.current > best.current)
-        {
+        if best.as_ref().is_none_or(|best| share.current > best.current) {
             best = Some(share);
         }
     }
@@ -106,8 +96,11 @@ fn pick_in(tier: &mut [Share], tried: &Tried) -> Option<Node> {
 mod tests {
     use super::*;
 
-    fn balancer(nodes: &[(&str, u64, i64)]) -> Balancer {
-        let node = |(host, weight, priority): &(&str, u64, i64)| Node {
+    /// host, weight, priority
+    type Row<'a> = (&'a str, u64, i64);
+
+    fn balancer(nodes: &[Row<'_>]) -> Balancer {
+        let node = |(host, weight, priority): &Row<'_>| Node {
             host: (*host).to_owned(),
             port: 1,
             weight: *weight,
@@ -127,7 +120,7 @@ mod tests {
 
     #[test]
     fn weights_are_kept_smoothly() {
-        let table: [(&[(&str, u64, i64)], &str); 7] = [
+        let table: [(&[Row<'_>], &str); 7] = [
             (&[("a", 5, 0), ("b", 1, 0), ("c", 1, 0)], "aabacaa"),
             (&[("a", 1, 0), ("b", 1, 0)], "abababa"),
             (&[("a", 1, 0), ("b", 0, 0)], "aaaaaaa"),

@@ -82,9 +82,7 @@ impl<'a> Facts<'a> {
         let mut pairs = lines
             .flat_map(|line| line.split(';'))
             .filter_map(|pair| pair.trim().split_once('='));
-        pairs
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value.to_owned())
+        pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
     }
 }
 

@@ -91,24 +91,15 @@ impl Route {
             paths: paths.iter().map(|path| RoutePath::new(path)).collect(),
             service_id: value.get("service_id").and_then(id_text),
             upstream_id: value.get("upstream_id").and_then(id_text),
-            upstream: value
-                .get("upstream")
-                .map(|inline| Arc::new(Upstream::new(inline))),
+            upstream: value.get("upstream").map(|inline| Arc::new(Upstream::new(inline))),
             timeouts: value.get("timeout").map(Timeouts::new),
             websocket: value["enable_websocket"].as_bool(),
             // Lua is not run here: what would need it is never found.
-            enabled: value.get("status") != Some(&Value::from(0))
-                && value.get("filter_func").is_none(),
+            enabled: value.get("status") != Some(&Value::from(0)) && value.get("filter_func").is_none(),
             methods: value.get("methods").map(texts),
-            addresses: either("remote_addr", "remote_addrs").map(|addresses| {
-                texts(addresses)
-                    .iter()
-                    .filter_map(|text| network(text))
-                    .collect()
-            }),
-            vars: value
-                .get("vars")
-                .and_then(|vars| Expression::compile(vars).ok()),
+            addresses: either("remote_addr", "remote_addrs")
+                .map(|addresses| texts(addresses).iter().filter_map(|text| network(text)).collect()),
+            vars: value.get("vars").and_then(|vars| Expression::compile(vars).ok()),
         }
     }
 
@@ -136,18 +127,11 @@ impl Route {
 /// A string, or an array of them.
 fn texts(value: &Value) -> Vec<String> {
     match value {
-        Value::Array(items) => items
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         other => other.as_str().map(str::to_owned).into_iter().collect(),
     }
 }
 
 pub(super) fn lowercase_texts(value: &Value) -> Vec<String> {
-    texts(value)
-        .iter()
-        .map(|text| text.to_lowercase())
-        .collect()
+    texts(value).iter().map(|text| text.to_lowercase()).collect()
 }

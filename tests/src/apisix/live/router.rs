@@ -80,17 +80,9 @@ impl Router {
 
     pub(crate) fn find(&self, facts: &Facts<'_>) -> Option<&Arc<Route>> {
         let host = facts.host.as_str();
-        let starts = host
-            .char_indices()
-            .map(|(start, _)| start)
-            .chain([host.len()]);
+        let starts = host.char_indices().map(|(start, _)| start).chain([host.len()]);
         let suffixes = starts.filter_map(|start| self.wildcards.get(host.get(start..)?));
-        let tables = self
-            .exact
-            .get(host)
-            .into_iter()
-            .chain(suffixes)
-            .chain([&self.any]);
+        let tables = self.exact.get(host).into_iter().chain(suffixes).chain([&self.any]);
         tables.into_iter().find_map(|table| table.find(facts))
     }
 }
@@ -132,9 +124,7 @@ impl Table {
 
     fn find(&self, facts: &Facts<'_>) -> Option<&Arc<Route>> {
         let path = facts.path.as_str();
-        let ends = path
-            .char_indices()
-            .map(|(start, letter)| start + letter.len_utf8());
+        let ends = path.char_indices().map(|(start, letter)| start + letter.len_utf8());
         let ends = std::iter::once(0).chain(ends).rev();
         let prefixes = ends.filter_map(|end| self.prefixes.get(path.get(..end)?));
         let entries = self.exact.get(path).into_iter().chain(prefixes).flatten();

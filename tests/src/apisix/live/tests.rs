@@ -12,29 +12,17 @@ fn state(routes: &[(&str, Value)]) -> State {
         route["upstream_id"] = json!("u");
         state.put(Kind::Route, id, route, None);
     }
-    state.put(
-        Kind::Upstream,
-        "u",
-        json!({"nodes": {"127.0.0.1:1": 1}}),
-        None,
-    );
+    state.put(Kind::Upstream, "u", json!({"nodes": {"127.0.0.1:1": 1}}), None);
     state
 }
 
 /// The id of the route that a request like `GET http://a.example/x` takes, or the reason.
 fn taken(state: &State, request: &str) -> String {
     let (method, url) = request.split_once(" http://").unwrap();
-    let slash = url.find('/').unwrap();
+    let (host, target) = url.split_at(url.find('/').unwrap());
     let headers = HeaderMap::new();
     let remote = "10.1.2.3".parse().unwrap();
-    let facts = Facts::new(
-        &url[..slash],
-        &url[slash..],
-        method,
-        &headers,
-        remote,
-        "http",
-    );
+    let facts = Facts::new(host, target, method, &headers, remote, "http");
     match state.live.decide(&facts) {
         Ok(decision) => decision.route_id,
         Err(reason) => format!("{reason:?}"),
@@ -111,15 +99,9 @@ fn priority_and_conditions_decide_at_one_path() {
                 "high",
                 json!({"uri": "/p", "priority": 5, "vars": [["arg_v", "==", "1"]]}),
             ),
-            (
-                "post",
-                json!({"uri": "/p", "priority": 9, "methods": ["POST"]}),
-            ),
+            ("post", json!({"uri": "/p", "priority": 9, "methods": ["POST"]})),
             ("inside", json!({"uri": "/r", "remote_addr": "10.0.0.0/8"})),
-            (
-                "outside",
-                json!({"uri": "/s", "remote_addrs": ["192.168.0.0/16"]}),
-            ),
+            ("outside", json!({"uri": "/s", "remote_addrs": ["192.168.0.0/16"]})),
             ("off", json!({"uri": "/off", "status": 0})),
             ("first", json!({"uri": "/same"})),
             ("second", json!({"uri": "/same"})),
@@ -146,20 +128,10 @@ fn routes_follow_their_service() {
         "s",
         json!({"hosts": ["s.example"], "upstream_id": "u"}),
     );
-    put(
-        &mut state,
-        Kind::Route,
-        "r",
-        json!({"uri": "/*", "service_id": "s"}),
-    );
+    put(&mut state, Kind::Route, "r", json!({"uri": "/*", "service_id": "s"}));
     assert_eq!(taken(&state, "GET http://s.example/x"), "r");
     assert_eq!(taken(&state, "GET http://t.example/x"), "NoRoute");
-    put(
-        &mut state,
-        Kind::Service,
-        "s",
-        json!({"hosts": ["t.example"]}),
-    );
+    put(&mut state, Kind::Service, "s", json!({"hosts": ["t.example"]}));
     assert_eq!(taken(&state, "GET http://s.example/x"), "NoRoute");
     assert_eq!(taken(&state, "GET http://t.example/x"), "NothingConfigured");
     state.remove(Kind::Service, "s");

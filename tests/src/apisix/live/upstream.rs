@@ -126,18 +126,13 @@ fn nodes(value: &Value, default_port: u16) -> Vec<Node> {
             .iter()
             .map(|(address, weight)| node_of_address(address, weight, default_port))
             .collect(),
-        Value::Array(items) => items
-            .iter()
-            .map(|item| node_of_item(item, default_port))
-            .collect(),
+        Value::Array(items) => items.iter().map(|item| node_of_item(item, default_port)).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
 }
 
 fn node_of_address(address: &str, weight: &Value, default_port: u16) -> Node {
-    let split = address
-        .rsplit_once(':')
-        .filter(|(host, _)| !host.ends_with(':'));
+    let split = address.rsplit_once(':').filter(|(host, _)| !host.ends_with(':'));
     let parsed = split.and_then(|(host, port)| Some((host, port.parse().ok()?)));
     let (host, port) = parsed.unwrap_or((address, default_port));
     let weight = weight.as_u64().unwrap_or(0);
@@ -150,9 +145,7 @@ fn node_of_address(address: &str, weight: &Value, default_port: u16) -> Node {
 }
 
 fn node_of_item(item: &Value, default_port: u16) -> Node {
-    let port = item["port"]
-        .as_u64()
-        .and_then(|port| u16::try_from(port).ok());
+    let port = item["port"].as_u64().and_then(|port| u16::try_from(port).ok());
     Node {
         host: without_brackets(item["host"].as_str().unwrap_or_default()),
         port: port.unwrap_or(default_port),
@@ -162,9 +155,7 @@ fn node_of_item(item: &Value, default_port: u16) -> Node {
 }
 
 fn without_brackets(host: &str) -> String {
-    let inner = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
+    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     inner.unwrap_or(host).to_owned()
 }
 

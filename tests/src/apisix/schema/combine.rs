@@ -18,8 +18,7 @@ fn branches<'a>(schema: &'a Map<String, Value>, keyword: &str) -> Option<&'a Vec
 
 fn check_all_of(schema: &Map<String, Value>, value: &mut Value) -> Result<(), String> {
     for (index, branch) in branches(schema, "allOf").into_iter().flatten().enumerate() {
-        check_value(branch, value)
-            .map_err(|error| format!("allOf {} failed: {error}", index + 1))?;
+        check_value(branch, value).map_err(|error| format!("allOf {} failed: {error}", index + 1))?;
     }
     Ok(())
 }
@@ -28,20 +27,14 @@ fn check_any_of(schema: &Map<String, Value>, value: &mut Value) -> Result<(), St
     let Some(branches) = branches(schema, "anyOf") else {
         return Ok(());
     };
-    if branches
-        .iter()
-        .any(|branch| check_value(branch, value).is_ok())
-    {
+    if branches.iter().any(|branch| check_value(branch, value).is_ok()) {
         return Ok(());
     }
     let required: Vec<String> = branches.iter().filter_map(required_names).collect();
     Err(if required.is_empty() {
         "object matches none of the required".to_owned()
     } else {
-        format!(
-            "object matches none of the required: {}",
-            required.join(" or ")
-        )
+        format!("object matches none of the required: {}", required.join(" or "))
     })
 }
 
@@ -91,9 +84,7 @@ fn check_if(schema: &Map<String, Value>, value: &mut Value) -> Result<(), String
         "else"
     };
     match schema.get(branch) {
-        Some(wanted) => {
-            check_value(wanted, value).map_err(|_| format!("{branch} clause did not match"))
-        }
+        Some(wanted) => check_value(wanted, value).map_err(|_| format!("{branch} clause did not match")),
         None => Ok(()),
     }
 }

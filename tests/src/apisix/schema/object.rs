@@ -28,14 +28,10 @@ fn section<'a>(schema: &'a Map<String, Value>, keyword: &str) -> &'a Map<String,
         .unwrap_or_else(|| &NO_FIELDS)
 }
 
-fn check_properties(
-    schema: &Map<String, Value>,
-    fields: &mut Map<String, Value>,
-) -> Result<(), String> {
+fn check_properties(schema: &Map<String, Value>, fields: &mut Map<String, Value>) -> Result<(), String> {
     for (name, property) in section(schema, "properties") {
         if let Some(field) = fields.get_mut(name) {
-            check_value(property, field)
-                .map_err(|error| format!("property \"{name}\" validation failed: {error}"))?;
+            check_value(property, field).map_err(|error| format!("property \"{name}\" validation failed: {error}"))?;
         } else if is_required(schema, name) {
             return Err(format!("property \"{name}\" is required"));
         } else if let Some(default) = property.get("default") {
@@ -61,10 +57,7 @@ fn check_required(schema: &Map<String, Value>, fields: &Map<String, Value>) -> R
     }
 }
 
-fn check_dependencies(
-    schema: &Map<String, Value>,
-    fields: &mut Map<String, Value>,
-) -> Result<(), String> {
+fn check_dependencies(schema: &Map<String, Value>, fields: &mut Map<String, Value>) -> Result<(), String> {
     for (name, wanted) in section(schema, "dependencies") {
         if !fields.contains_key(name) {
             continue;
@@ -72,34 +65,27 @@ fn check_dependencies(
         if let Some(names) = wanted.as_array() {
             let mut names = names.iter().filter_map(Value::as_str);
             if let Some(missing) = names.find(|other| !fields.contains_key(*other)) {
-                return Err(format!(
-                    "property \"{missing}\" is required when \"{name}\" is set"
-                ));
+                return Err(format!("property \"{missing}\" is required when \"{name}\" is set"));
             }
             continue;
         }
         let mut whole = Value::Object(fields.clone());
-        check_value(wanted, &mut whole).map_err(|error| {
-            format!("failed to validate dependent schema for \"{name}\": {error}")
-        })?;
+        check_value(wanted, &mut whole)
+            .map_err(|error| format!("failed to validate dependent schema for \"{name}\": {error}"))?;
     }
     Ok(())
 }
 
 /// `patternProperties` and `additionalProperties`.
-fn check_others(
-    schema: &Map<String, Value>,
-    fields: &mut Map<String, Value>,
-) -> Result<(), String> {
+fn check_others(schema: &Map<String, Value>, fields: &mut Map<String, Value>) -> Result<(), String> {
     let known = section(schema, "properties");
     for (name, field) in fields.iter_mut() {
         let mut matched = known.contains_key(name);
         for (pattern, property) in section(schema, "patternProperties") {
             if matches_pattern(pattern, name) {
                 matched = true;
-                check_value(property, field).map_err(|error| {
-                    format!("failed to validate {name} (matching \"{pattern}\"): {error}")
-                })?;
+                check_value(property, field)
+                    .map_err(|error| format!("failed to validate {name} (matching \"{pattern}\"): {error}"))?;
             }
         }
         if !matched && let Some(additional) = schema.get("additionalProperties") {
@@ -113,8 +99,7 @@ fn check_additional(additional: &Value, name: &str, field: &mut Value) -> Result
     if additional == &Value::Bool(false) {
         return Err(format!("additional properties forbidden, found {name}"));
     }
-    check_value(additional, field)
-        .map_err(|error| format!("failed to validate additional property {name}: {error}"))
+    check_value(additional, field).map_err(|error| format!("failed to validate additional property {name}: {error}"))
 }
 
 fn check_count(schema: &Map<String, Value>, count: usize) -> Result<(), String> {

@@ -36,16 +36,8 @@ fn messages_are_those_of_the_real_validator() {
             json!("a b"),
             r#"failed to match pattern "^[a-z\\-]+$" with "a b""#,
         ),
-        (
-            json!({"minimum": 1}),
-            json!(0),
-            "expected 0 to be greater than 1",
-        ),
-        (
-            json!({"enum": ["a"]}),
-            json!("b"),
-            "matches none of the enum values",
-        ),
+        (json!({"minimum": 1}), json!(0), "expected 0 to be greater than 1"),
+        (json!({"enum": ["a"]}), json!("b"), "matches none of the enum values"),
         (
             json!({"uniqueItems": true}),
             json!([1, 2, 1]),
@@ -80,10 +72,7 @@ fn defaults_are_filled_in_before_conditions_are_looked_at() {
     check(&schema, &mut value).unwrap();
     assert_eq!(value["policy"], "local");
     assert_ne!(
-        message(
-            &schema,
-            json!({"count": 2, "time_window": 60, "policy": "redis"})
-        ),
+        message(&schema, json!({"count": 2, "time_window": 60, "policy": "redis"})),
         ""
     );
 }

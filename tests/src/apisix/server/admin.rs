@@ -43,10 +43,7 @@ pub(crate) fn serve_admin(shared: Arc<Shared>, connection: Connection) -> BoxFut
 }
 
 /// An error drops the connection.
-async fn handle(
-    shared: Arc<Shared>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, io::Error> {
+async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, io::Error> {
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, READ_AT_MOST)
         .collect()
@@ -60,9 +57,7 @@ async fn handle(
     };
     let fault = lock(&shared.faults).take(&head);
     let result = answered(&shared, &parts, &body, fault).await;
-    let status = result
-        .as_ref()
-        .map_or(0, |response| response.status().as_u16());
+    let status = result.as_ref().map_or(0, |response| response.status().as_u16());
     shared.record(Call {
         at,
         method: head.method,
@@ -124,26 +119,15 @@ fn rendered(answer: Answer) -> Result<Response<Full<Bytes>>, io::Error> {
     if answer.options {
         let methods = HeaderValue::from_static("POST, GET, PUT, OPTIONS, DELETE, PATCH");
         headers.insert("access-control-allow-methods", methods);
-        headers.insert(
-            "access-control-allow-headers",
-            HeaderValue::from_static("*"),
-        );
+        headers.insert("access-control-allow-headers", HeaderValue::from_static("*"));
     }
     Ok(response)
 }
 
-fn response(
-    status: u16,
-    content_type: Option<&'static str>,
-    text: String,
-) -> Result<Response<Full<Bytes>>, io::Error> {
-    let mut builder = Response::builder()
-        .status(status)
-        .header(SERVER, SERVER_NAME);
+fn response(status: u16, content_type: Option<&'static str>, text: String) -> Result<Response<Full<Bytes>>, io::Error> {
+    let mut builder = Response::builder().status(status).header(SERVER, SERVER_NAME);
     if let Some(content_type) = content_type {
         builder = builder.header(CONTENT_TYPE, content_type);
     }
-    builder
-        .body(Full::new(Bytes::from(text)))
-        .map_err(io::Error::other)
+    builder.body(Full::new(Bytes::from(text))).map_err(io::Error::other)
 }

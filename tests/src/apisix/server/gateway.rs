@@ -93,10 +93,6 @@ impl fmt::Debug for Resolver {
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.shared
-            .state()
-            .live
-            .certificates
-            .resolve(hello.server_name()?)
+        self.shared.state().live.certificates.resolve(hello.server_name()?)
     }
 }

@@ -18,9 +18,7 @@ pub(super) fn check(state: &State, upstream: &Value) -> Result<(), String> {
     check_schema(Kind::Upstream, upstream)?;
     check_ports(upstream)?;
     check_client_certificate(state, upstream)?;
-    if upstream["pass_host"] == "rewrite"
-        && upstream["upstream_host"].as_str().is_none_or(str::is_empty)
-    {
+    if upstream["pass_host"] == "rewrite" && upstream["upstream_host"].as_str().is_none_or(str::is_empty) {
         return Err("`upstream_host` can't be empty when `pass_host` is `rewrite`".to_owned());
     }
     if upstream["type"] == "chash" {
@@ -42,9 +40,7 @@ fn check_brackets(upstream: &Value) -> Result<(), String> {
 
 fn check_ports(upstream: &Value) -> Result<(), String> {
     for (address, _) in upstream["nodes"].as_object().into_iter().flatten() {
-        let port = address
-            .rsplit_once(':')
-            .and_then(|(_, port)| port.parse::<u64>().ok());
+        let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u64>().ok());
         if let Some(port) = port.filter(|port| *port == 0 || *port > u64::from(u16::MAX)) {
             return Err(format!("invalid port {port}"));
         }
@@ -59,9 +55,7 @@ fn check_client_certificate(state: &State, upstream: &Value) -> Result<(), Strin
             return Err(missing("ssl", &id));
         };
         if found.value["type"] != "client" {
-            return Err(format!(
-                "failed to fetch ssl info by ssl id [{id}], wrong ssl type"
-            ));
+            return Err(format!("failed to fetch ssl info by ssl id [{id}], wrong ssl type"));
         }
     }
     certificates::check(tls["client_cert"].as_str(), tls["client_key"].as_str())
@@ -78,7 +72,5 @@ fn check_hash_key(upstream: &Value) -> Result<(), String> {
         "header" | "cookie" => contract::schema_named("upstream_hash_header_schema"),
         _ => None,
     };
-    wanted.map_or(Ok(()), |wanted| {
-        configuration(schema::check(wanted, &mut key.clone()))
-    })
+    wanted.map_or(Ok(()), |wanted| configuration(schema::check(wanted, &mut key.clone())))
 }
