@@ -31,7 +31,7 @@ use crate::object::ObjectId;
 use crate::persist;
 use crate::plan::id::{ClusterRegistry, Prefix};
 use crate::plan::{PlanOptions, PlanOutput, Planner};
-use crate::view::{ClusterSummary, Outcome, Problem, ProblemKind, View};
+use crate::view::{ClusterSummary, Outcome, Problem, ProblemKind, TargetSummary, View};
 use made::Made;
 use problems::{ProblemBook, Stage};
 use status::StatusBook;
@@ -54,6 +54,8 @@ pub struct Handles {
     pub sessions: Arc<Sessions>,
     /// The clusters that the operator lists.
     pub clusters: watch::Receiver<Arc<ClusterList>>,
+    /// What the sink says of the target.
+    pub target: watch::Receiver<Arc<TargetSummary>>,
     /// Where readers find the view.
     pub view: Arc<ArcSwap<View>>,
 }
@@ -125,6 +127,7 @@ impl Core {
         let mut ticks = interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut clusters = self.handles.clusters.clone();
+        let mut target = self.handles.target.clone();
         let mut say_at: Option<Instant> = None;
         loop {
             tokio::select! {
@@ -138,6 +141,7 @@ impl Core {
                 }
                 Some(list) = outcomes.recv() => self.outcomes(list),
                 Ok(()) = clusters.changed() => self.configured(),
+                Ok(()) = target.changed() => {}
                 _ = ticks.tick() => self.tick(),
                 () = sleep_until(say_at.unwrap_or_else(Instant::now)), if say_at.is_some() => {
                     self.say();
@@ -363,6 +367,7 @@ impl Core {
             problems: self.problems.all().clone(),
             desired: self.made.desired().clone(),
             outcomes: self.made.outcomes().clone(),
+            target: self.handles.target.borrow().clone(),
         }));
     }
 }

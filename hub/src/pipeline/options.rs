@@ -1,0 +1,78 @@
+//! From the configuration to the options of each part.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use crate::api::{WriteBody, WriteLog};
+use crate::config::{HubConfig, Invalid};
+use crate::config::reload::Loader;
+use crate::ingest::Settings;
+use crate::plan::PlanOptions;
+use crate::plan::id::{IdError, Prefix};
+use crate::sink::admin::{AdminOptions, ApiKey};
+use crate::sink::audit::{WriteRecord, Writes};
+use crate::sink::driver::DriverOptions;
+use crate::sink::schedule::Pace;
+use crate::sink::{Ownership, TargetId};
+
+pub(super) fn loader(file: Option<PathBuf>) -> Loader {
+    Arc::new(move || HubConfig::load(file.as_deref(), Vec::new()))
+}
+
+pub(super) fn ingest(config: &HubConfig) -> Settings {
+    Settings { hub: config.hub.clone(), max_resources: config.tuning.max_resources, ..Settings::default() }
+}
+
+pub(super) fn plan(config: &HubConfig) -> Result<PlanOptions, IdError> {
+    let prefix = Prefix::new(&config.id_prefix)?;
+    Ok(PlanOptions { prefix, hub: config.hub.clone(), ..PlanOptions::default() })
+}
+
+pub(super) fn ownership(config: &HubConfig) -> Ownership {
+    Ownership { prefix: config.id_prefix.clone(), hub: config.hub.clone() }
+}
+
+pub(super) fn admin(config: &HubConfig) -> Result<AdminOptions, Invalid> {
+    let admin = &config.target.admin;
+    let key = match &admin.key_file {
+        Some(file) => ApiKey::File(file.clone()),
+        None => ApiKey::Value(SecretString::from(admin.read_key()?.expose())),
+    };
+    let target = TargetId(config.target.name.as_str().into());
+    Ok(AdminOptions {
+        ca_file: admin.ca.clone(),
+        connections: config.tuning.connections as usize,
+        ..AdminOptions::standard(target, admin.addresses.clone(), key)
+    })
+}
+
+pub(super) fn driver(config: &HubConfig, ownership: Ownership) -> DriverOptions {
+    let tuning = &config.tuning;
+    let pace = Pace {
+        grace: tuning.removal_grace,
+        batch_interval: tuning.batch_interval,
+        batch_size: tuning.batch_size as usize,
+        retry_min: tuning.retry_min,
+        retry_max: tuning.retry_max,
+        ..Pace::standard()
+    };
+    DriverOptions {
+        pace,
+        probe_interval: tuning.probe_interval,
+        observe_interval: tuning.observe_interval,
+        ..DriverOptions::standard(ownership)
+    }
+}
+
+/// The API's reading of the sink's ring of writes.
+pub(super) fn write_log(writes: Writes) -> WriteLog {
+    Arc::new(move |limit| writes.recent().iter().rev().take(limit).map(write_body).collect())
+}
+
+fn write_body(record: &WriteRecord) -> WriteBody {
+    let body = WriteBody::new(record.at, record.operation, &record.object, &record.causes);
+    let body = body.answered(record.status, record.duration);
+    if record.result == "ok" { body } else { body.failed(record.result) }
+}
