@@ -2,6 +2,7 @@
 //!
 //! Data flows `ingest → cluster → federate → plan → sink`; `persist` stands beside `cluster`, `api` reads the [`view`].
 
+pub mod api;
 pub mod change;
 pub mod cluster;
 pub mod command;
