@@ -113,11 +113,21 @@ pub(crate) fn encrypted_fields(name: &str) -> impl Iterator<Item = &'static str>
 
 /// The plugins that the stand-in knows, highest priority first.
 pub fn plugin_names() -> Vec<&'static str> {
-    CONTRACT.plugins.keys().map(String::as_str).collect()
+    by_priority(&CONTRACT.plugins)
 }
 
 pub(crate) fn stream_plugin_names() -> Vec<&'static str> {
-    CONTRACT.stream_plugins.keys().map(String::as_str).collect()
+    by_priority(&CONTRACT.stream_plugins)
+}
+
+/// The names, highest priority first.
+fn by_priority(plugins: &'static Map<String, Value>) -> Vec<&'static str> {
+    let mut names: Vec<_> = plugins
+        .iter()
+        .map(|(name, plugin)| (plugin["priority"].as_i64(), name.as_str()))
+        .collect();
+    names.sort_by_key(|(priority, _)| std::cmp::Reverse(*priority));
+    names.into_iter().map(|(_, name)| name).collect()
 }
 
 /// Every plugin as `/apisix/admin/plugins?all=true` shows it.
