@@ -4,5 +4,6 @@
 //! Data flows from the agents' clusters to the hub and from there to APISIX; see `docs/architecture.md`.
 
 pub mod model;
+pub mod snapshot_file;
 pub mod tls;
 pub mod wire;

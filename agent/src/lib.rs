@@ -2,4 +2,7 @@
 //!
 //! Data flows `source → index → translate → publish → session`; what the hub answers comes back through `status`.
 
+pub mod index;
 pub mod output;
+pub mod source;
+pub mod translate;

@@ -86,8 +86,7 @@ impl Link {
     /// # Errors
     /// When the socket refuses.
     pub async fn cut_black_hole(&self) -> io::Result<()> {
-        self.settings
-            .send_modify(|settings| settings.moving = false);
+        self.settings.send_modify(|settings| settings.moving = false);
         self.set_state(State::BlackHole).await
     }
 
@@ -116,27 +115,23 @@ impl Link {
 
     /// Delays data by so much each way; zero for none.
     pub fn delay(&self, each_way: Duration) {
-        self.settings
-            .send_modify(|settings| settings.delay = each_way);
+        self.settings.send_modify(|settings| settings.delay = each_way);
     }
 
     /// Lets so many bytes per second through each way, over all connections together.
     pub fn limit(&self, bytes_per_second: Option<NonZeroU64>) {
-        self.settings
-            .send_modify(|settings| settings.limit = bytes_per_second);
+        self.settings.send_modify(|settings| settings.limit = bytes_per_second);
     }
 
     /// Reads nothing more from either side, so that senders feel back-pressure as soon as the
     /// kernel's buffers are full; ended by [`Link::restore`].
     pub fn stop_reading(&self) {
-        self.settings
-            .send_modify(|settings| settings.reading = false);
+        self.settings.send_modify(|settings| settings.reading = false);
     }
 
     /// Resets all connections that are there; new ones are welcome.
     pub fn drop_connections(&self) {
-        self.settings
-            .send_modify(|settings| settings.generation += 1);
+        self.settings.send_modify(|settings| settings.generation += 1);
     }
 
     /// What has passed so far.

@@ -6,19 +6,14 @@ const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr:
 
 async fn ask(client: &reqwest::Client, backend: SocketAddr) -> reqwest::Result<Echo> {
     let url = format!("http://{backend}/a/b?c=d");
-    let request = client
-        .post(url)
-        .header("host", "shop.example")
-        .header("x-test", "1");
+    let request = client.post(url).header("host", "shop.example").header("x-test", "1");
     request.body("four").send().await?.json().await
 }
 
 #[tokio::test]
 async fn says_who_it_is_and_what_it_was_asked() {
     let backend = EchoBackend::start(ANY, "pod-1").await.unwrap();
-    let echo = ask(&reqwest::Client::new(), backend.address())
-        .await
-        .unwrap();
+    let echo = ask(&reqwest::Client::new(), backend.address()).await.unwrap();
     assert_eq!(echo.name, "pod-1");
     assert_eq!(echo.host, "shop.example");
     assert_eq!((echo.method.as_str(), echo.path.as_str()), ("POST", "/a/b"));
@@ -31,10 +26,7 @@ async fn says_who_it_is_and_what_it_was_asked() {
 #[tokio::test]
 async fn answers_http2_without_tls() {
     let backend = EchoBackend::start(ANY, "pod-1").await.unwrap();
-    let client = reqwest::Client::builder()
-        .http2_prior_knowledge()
-        .build()
-        .unwrap();
+    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
     let url = format!("http://{}/", backend.address());
     let echo: Echo = client.get(url).send().await.unwrap().json().await.unwrap();
     assert_eq!(echo.version, "HTTP/2.0");

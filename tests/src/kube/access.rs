@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
-};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::api::{DynamicObject, PostParams};
 use kube::{Api, Client};
 use serde_json::Value;
@@ -41,16 +39,11 @@ impl KubeServer {
     /// # Errors
     /// As [`KubeServer::deny`].
     pub async fn allow(&self, resource: &str) -> Result<()> {
-        self.change_access(resource, |denied| denied.remove(resource))
-            .await?;
+        self.change_access(resource, |denied| denied.remove(resource)).await?;
         self.wait_for_access(resource, true).await
     }
 
-    async fn change_access(
-        &self,
-        resource: &str,
-        change: impl FnOnce(&mut BTreeSet<String>) -> bool,
-    ) -> Result<()> {
+    async fn change_access(&self, resource: &str, change: impl FnOnce(&mut BTreeSet<String>) -> bool) -> Result<()> {
         let mut roles = roles()?;
         ensure!(
             group_and_verb(&roles, resource).is_some(),
@@ -102,10 +95,7 @@ fn names(rule: &Value, resource: &str) -> bool {
 
 /// The API group of a resource and one verb that the agent has on it.
 fn group_and_verb(roles: &[DynamicObject], resource: &str) -> Option<(String, String)> {
-    let rule = roles
-        .iter()
-        .flat_map(rules)
-        .find(|rule| names(rule, resource))?;
+    let rule = roles.iter().flat_map(rules).find(|rule| names(rule, resource))?;
     let group = rule["apiGroups"][0].as_str()?;
     let verb = rule["verbs"][0].as_str()?;
     Some((group.to_owned(), verb.to_owned()))

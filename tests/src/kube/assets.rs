@@ -114,8 +114,7 @@ fn lock(folder: &Path) -> Result<File> {
     let file = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
     if file.try_lock().is_err() {
         eprintln!("waiting for another process that builds kube-apiserver and etcd");
-        file.lock()
-            .with_context(|| format!("cannot lock {}", path.display()))?;
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
     }
     Ok(file)
 }
@@ -124,27 +123,17 @@ fn build(binary: &Binary, folder: &Path) -> Result<()> {
     // Only the holder of the lock writes here, so that one name is enough.
     let unfinished = folder.join(format!("{}.unfinished", binary.name));
     let mut child = go_build(binary, &unfinished)?;
-    let output = child
-        .stderr
-        .take()
-        .context("the build has no error output")?;
+    let output = child.stderr.take().context("the build has no error output")?;
     let tail = follow(binary.name, &lines_of(output));
     let status = child.wait()?;
     if !status.success() {
-        bail!(
-            "cannot build {}: {status}:\n{}",
-            binary.name,
-            tail.join("\n")
-        );
+        bail!("cannot build {}: {status}:\n{}", binary.name, tail.join("\n"));
     }
-    fs::rename(&unfinished, folder.join(binary.name))
-        .with_context(|| format!("cannot move {} into place", binary.name))
+    fs::rename(&unfinished, folder.join(binary.name)).with_context(|| format!("cannot move {} into place", binary.name))
 }
 
 fn go_build(binary: &Binary, output: &Path) -> Result<Child> {
-    let module = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("kube")
-        .join(binary.module);
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("kube").join(binary.module);
     Command::new("go")
         .args(["build", "-v", "-trimpath", "-buildvcs=false"])
         .arg("-ldflags=-s -w")

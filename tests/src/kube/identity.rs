@@ -53,12 +53,7 @@ impl User {
 
     fn token_line(self) -> String {
         let groups = self.groups().join(",");
-        format!(
-            "{},{},{},\"{groups}\"\n",
-            self.token(),
-            self.name(),
-            self.name()
-        )
+        format!("{},{},{},\"{groups}\"\n", self.token(), self.name(), self.name())
     }
 }
 
@@ -112,10 +107,7 @@ impl Files {
         let authority_key = KeyPair::generate()?;
         let mut parameters = CertificateParams::new(Vec::new())?;
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        fs::write(
-            self.authority(),
-            parameters.self_signed(&authority_key)?.pem(),
-        )?;
+        fs::write(self.authority(), parameters.self_signed(&authority_key)?.pem())?;
         let issuer = Issuer::new(parameters, authority_key);
         let key = KeyPair::generate()?;
         let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];

@@ -47,8 +47,7 @@ impl KubeServer {
     pub async fn apply_path(&self, path: &Path) -> Result<()> {
         let client = self.admin_client().await?;
         for file in files(path)? {
-            let objects =
-                parse(&read(&file)?).with_context(|| format!("cannot parse {}", file.display()))?;
+            let objects = parse(&read(&file)?).with_context(|| format!("cannot parse {}", file.display()))?;
             apply(&client, objects).await?;
         }
         Ok(())
@@ -80,20 +79,13 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
     let kustomization = path.join("kustomization.yaml");
     if kustomization.try_exists()? {
         let listed: Kustomization = serde_saphyr::from_str(&read(&kustomization)?)?;
-        return Ok(listed
-            .resources
-            .iter()
-            .map(|name| path.join(name))
-            .collect());
+        return Ok(listed.resources.iter().map(|name| path.join(name)).collect());
     }
     let mut files = Vec::new();
     for entry in fs::read_dir(path)? {
         files.push(entry?.path());
     }
-    files.retain(|file| {
-        file.extension()
-            .is_some_and(|extension| extension == "yaml")
-    });
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
     files.sort();
     Ok(files)
 }
@@ -114,10 +106,7 @@ pub(super) async fn apply(client: &Client, objects: Vec<DynamicObject>) -> Resul
 type Kinds = BTreeMap<(String, String), (ApiResource, ApiCapabilities)>;
 
 async fn apply_one(client: &Client, kinds: &mut Kinds, object: DynamicObject) -> Result<()> {
-    let types = object
-        .types
-        .clone()
-        .context("it has no apiVersion and kind")?;
+    let types = object.types.clone().context("it has no apiVersion and kind")?;
     let key = (types.api_version.clone(), types.kind.clone());
     if !kinds.contains_key(&key) {
         let kind = pinned_kind(client, &GroupVersionKind::try_from(types)?).await?;
@@ -133,8 +122,7 @@ async fn apply_one(client: &Client, kinds: &mut Kinds, object: DynamicObject) ->
     };
     let name = object.metadata.name.clone().context("it has no name")?;
     let parameters = PatchParams::apply(MANAGER).force();
-    api.patch(&name, &parameters, &Patch::Apply(&object))
-        .await?;
+    api.patch(&name, &parameters, &Patch::Apply(&object)).await?;
     if resource.kind == "CustomResourceDefinition" {
         let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
         await_condition(definitions, &name, conditions::is_crd_established()).await?;

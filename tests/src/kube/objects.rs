@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use k8s_openapi::api::networking::v1::{
-    HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressClass, IngressClassSpec,
-    IngressRule, IngressServiceBackend, IngressSpec, ServiceBackendPort,
+    HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressClass, IngressClassSpec, IngressRule,
+    IngressServiceBackend, IngressSpec, ServiceBackendPort,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -46,14 +46,7 @@ pub fn ingress_class(name: &str, controller: &str, default: bool) -> IngressClas
 
 /// An Ingress of one host that sends all paths below `path` to one service port.
 #[must_use]
-pub fn ingress(
-    namespace: &str,
-    name: &str,
-    class: &str,
-    host: &str,
-    path: &str,
-    backend: (&str, i32),
-) -> Ingress {
+pub fn ingress(namespace: &str, name: &str, class: &str, host: &str, path: &str, backend: (&str, i32)) -> Ingress {
     let path = HTTPIngressPath {
         path: Some(path.to_owned()),
         path_type: "Prefix".to_owned(),
@@ -111,13 +104,7 @@ pub fn service(namespace: &str, name: &str, port: i32, target: i32) -> Service {
 /// address type), with its one port named `http`. Written in place of the controller that real
 /// clusters have.
 #[must_use]
-pub fn endpoint_slice(
-    namespace: &str,
-    name: &str,
-    service: &str,
-    addresses: &[&str],
-    port: i32,
-) -> EndpointSlice {
+pub fn endpoint_slice(namespace: &str, name: &str, service: &str, addresses: &[&str], port: i32) -> EndpointSlice {
     let label = (SERVICE_NAME.to_owned(), service.to_owned());
     let version6 = addresses.iter().any(|address| address.contains(':'));
     EndpointSlice {

@@ -29,8 +29,7 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output);
-        let child =
-            spawn(command).with_context(|| format!("cannot start {}", program.display()))?;
+        let child = spawn(command).with_context(|| format!("cannot start {}", program.display()))?;
         Ok(Self { child, log })
     }
 
@@ -86,18 +85,12 @@ fn spawn(command: Command) -> io::Result<Child> {
         sender
     });
     let (answer, child) = sync_channel(1);
-    NURSE
-        .send(Request { command, answer })
-        .map_err(io::Error::other)?;
+    NURSE.send(Request { command, answer }).map_err(io::Error::other)?;
     child.recv().map_err(io::Error::other)?
 }
 
 fn nurse(requests: &Receiver<Request>) {
-    for Request {
-        mut command,
-        answer,
-    } in requests
-    {
+    for Request { mut command, answer } in requests {
         if let Err(unclaimed) = answer.send(command.spawn()) {
             drop(unclaimed.0.map(|mut child| child.kill()));
         }

@@ -143,10 +143,7 @@ impl KubeServer {
     /// # Errors
     /// When it cannot be written.
     pub fn kubeconfig_for(&self, user: User) -> Result<PathBuf> {
-        let path = self
-            .files
-            .folder
-            .join(format!("{user:?}.kubeconfig").to_lowercase());
+        let path = self.files.folder.join(format!("{user:?}.kubeconfig").to_lowercase());
         fs::write(&path, self.kubeconfig(user))?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
         Ok(path)
@@ -189,14 +186,8 @@ impl KubeServer {
             format!("--tls-private-key-file={}", files.key().display()),
             "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-            format!(
-                "--service-account-signing-key-file={}",
-                files.account_key().display()
-            ),
-            format!(
-                "--service-account-key-file={}",
-                files.account_public_key().display()
-            ),
+            format!("--service-account-signing-key-file={}", files.account_key().display()),
+            format!("--service-account-key-file={}", files.account_public_key().display()),
             format!("--token-auth-file={}", files.tokens().display()),
             "--authorization-mode=RBAC".to_owned(),
             // There is no controller that would make the default service account.

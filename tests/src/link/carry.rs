@@ -38,11 +38,7 @@ pub(super) async fn connection(mut client: TcpStream, shared: Shared) {
     }
 }
 
-async fn carry(
-    client: &mut TcpStream,
-    upstream: &mut Option<TcpStream>,
-    shared: &Shared,
-) -> std::io::Result<()> {
+async fn carry(client: &mut TcpStream, upstream: &mut Option<TcpStream>, shared: &Shared) -> std::io::Result<()> {
     until(&shared.settings, |settings| settings.moving).await;
     let upstream = upstream.insert(TcpStream::connect(shared.upstream).await?);
     client.set_nodelay(true)?;
@@ -56,12 +52,7 @@ async fn carry(
     Ok(())
 }
 
-async fn one_way(
-    from: ReadHalf<'_>,
-    to: WriteHalf<'_>,
-    shared: &Shared,
-    direction: Direction,
-) -> std::io::Result<()> {
+async fn one_way(from: ReadHalf<'_>, to: WriteHalf<'_>, shared: &Shared, direction: Direction) -> std::io::Result<()> {
     let (sender, receiver) = mpsc::channel(ON_THE_WAY);
     tokio::try_join!(
         take(from, sender, &shared.settings),
@@ -117,9 +108,7 @@ async fn wait_for_bandwidth(chunk: &mut Bytes, shared: &Shared, direction: Direc
     let Some(rate) = shared.settings.borrow().limit else {
         return std::mem::take(chunk);
     };
-    let most = usize::try_from(rate.get() / 20)
-        .unwrap_or(usize::MAX)
-        .max(1);
+    let most = usize::try_from(rate.get() / 20).unwrap_or(usize::MAX).max(1);
     let part = chunk.split_to(most.min(chunk.len()));
     sleep_until(shared.bandwidth(direction).reserve(part.len(), rate)).await;
     part

@@ -62,11 +62,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(
-        upstream: SocketAddr,
-        settings: watch::Receiver<Settings>,
-        counts: Arc<Counts>,
-    ) -> Self {
+    pub(super) fn new(upstream: SocketAddr, settings: watch::Receiver<Settings>, counts: Arc<Counts>) -> Self {
         let bandwidth = Arc::default();
         Self {
             upstream,

@@ -97,10 +97,7 @@ async fn a_black_hole_holds_what_is_on_existing_connections() {
     link.cut_black_hole().await.unwrap();
     let attempt = timeout(SHORT, round_trip(&mut stream, b"during")).await;
     assert_carries(&control).await;
-    assert!(
-        attempt.is_err(),
-        "neither data nor a close arrives: {attempt:?}"
-    );
+    assert!(attempt.is_err(), "neither data nor a close arrives: {attempt:?}");
     assert_eq!(link.counters(), before);
 
     link.restore().await.unwrap();
@@ -154,9 +151,7 @@ async fn dropped_connections_are_reset_and_new_ones_welcome() {
 #[tokio::test]
 async fn a_delay_acts_each_way() {
     let listener = TcpListener::bind(ANY).await.unwrap();
-    let link = Link::start(ANY, listener.local_addr().unwrap())
-        .await
-        .unwrap();
+    let link = Link::start(ANY, listener.local_addr().unwrap()).await.unwrap();
     let control = Link::start(ANY, mirror().await).await.unwrap();
     let mut client = connect(&link).await.unwrap();
     let (mut server, _) = listener.accept().await.unwrap();
@@ -192,10 +187,7 @@ async fn a_limited_link_is_slower_than_another_and_recovers() {
     stream.write_all(&many).await.unwrap();
     assert_carries(&control).await;
     let passed = link.counters().to_upstream;
-    assert!(
-        passed < 100_000,
-        "one byte a second let {passed} bytes pass"
-    );
+    assert!(passed < 100_000, "one byte a second let {passed} bytes pass");
 
     link.limit(None);
     let mut answer = vec![0; many.len()];
