@@ -6,5 +6,6 @@
 pub mod config;
 pub mod model;
 pub mod telemetry;
+pub mod snapshot_file;
 pub mod tls;
 pub mod wire;
