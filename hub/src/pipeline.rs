@@ -1,11 +1,13 @@
 //! The hub's wiring, one line a stage: `ingest → core (cluster, federate, plan) → desired → sink`, with `persist` and
 //! `api` beside it. No logic of its own.
 
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use hubline::telemetry::Metrics;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -14,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, ApiState};
 use crate::cluster::Cluster;
 use crate::config::HubConfig;
-use crate::config::reload::{Loader, Reloader};
+use crate::config::reload::Reloader;
 use crate::core::{Core, CoreOptions, Handles};
 use crate::desired;
 use crate::ingest::{self, Ingest, IngestMetrics, Sessions};
@@ -33,11 +35,20 @@ pub use error::PipelineError;
 /// Events on their way to the core: 1,024 deltas are some 100 KB; the memory of snapshots is bounded by ingest.
 const INBOUND: usize = 1_024;
 
-/// Runs a hub until `shutdown`. `file` is where the configuration came from, read again when it changes.
+/// Where a configuration came from: it is read again when the file changes.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// The YAML file, if any.
+    pub file: Option<PathBuf>,
+    /// Keys that were overridden.
+    pub flags: Vec<(String, Value)>,
+}
+
+/// Runs a hub until `shutdown`.
 ///
 /// # Errors
 /// [`PipelineError`] says which part failed and why; nothing keeps running then.
-pub async fn run(config: HubConfig, file: Option<PathBuf>, shutdown: CancellationToken) -> Result<(), PipelineError> {
+pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken) -> Result<(), PipelineError> {
     let metrics = Metrics::default();
     let mut parts: JoinSet<Result<(), PipelineError>> = JoinSet::new();
 
@@ -45,8 +56,7 @@ pub async fn run(config: HubConfig, file: Option<PathBuf>, shutdown: Cancellatio
     let agents = agents.map_err(|source| PipelineError::Bind { address: config.listen.agents, source })?;
     let listener = api::bind(&config.listen.api).await?;
     let tls = watch::Sender::new(hubline::tls::server_config(&config.tls)?);
-    let loader: Loader = options::loader(file.clone());
-    let reloader = Reloader::new(config.clone(), loader, &metrics);
+    let reloader = Reloader::new(config.clone(), options::loader(origin.clone()), &metrics);
     let clusters = reloader.clusters();
 
     let (store, restored) = persist::Store::open(&options::persist(&config))?;
@@ -86,7 +96,7 @@ pub async fn run(config: HubConfig, file: Option<PathBuf>, shutdown: Cancellatio
     parts.spawn(part(driver.run(token.clone())));
     parts.spawn(fallible(ingest::serve(agents, tls.subscribe(), service, token.clone())));
     parts.spawn(fallible(api::serve(listener, api::router(state), token.clone())));
-    if let Some(file) = file {
+    if let Some(file) = origin.file {
         let reload = token.clone();
         parts.spawn(async move { reloader.run(&file, reload).await.map_err(PipelineError::Reload) });
     }

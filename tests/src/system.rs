@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use hubline::model::ClusterId;
 use hubline::tls::{Authority, Files, Issued};
 use hubline_hub::config::{ApiAddress, ClusterConfig, HubConfig};
+use hubline_hub::pipeline::Origin;
 use tempfile::TempDir;
 
 use crate::apisix::{StandIn, StandInOptions};
@@ -77,7 +78,8 @@ impl System {
         let (config, file) = (self.config.clone(), self.hub_config_file());
         std::fs::write(&file, serde_saphyr::to_string(&config)?)?;
         self.hub = Some(Program::start("hub", move |shutdown| async move {
-            hubline_hub::pipeline::run(config, Some(file), shutdown).await.map_err(Into::into)
+            let origin = Origin { file: Some(file), flags: Vec::new() };
+            hubline_hub::pipeline::run(config, origin, shutdown).await.map_err(Into::into)
         })?);
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! From the configuration to the options of each part.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::SecretString;
 
+use super::Origin;
 use crate::api::{WriteBody, WriteLog};
 use crate::config::{HubConfig, Invalid};
 use crate::config::reload::Loader;
@@ -17,8 +17,8 @@ use crate::sink::driver::DriverOptions;
 use crate::sink::schedule::Pace;
 use crate::sink::{Ownership, TargetId};
 
-pub(super) fn loader(file: Option<PathBuf>) -> Loader {
-    Arc::new(move || HubConfig::load(file.as_deref(), Vec::new()))
+pub(super) fn loader(origin: Origin) -> Loader {
+    Arc::new(move || HubConfig::load(origin.file.as_deref(), origin.flags.clone()))
 }
 
 pub(super) fn ingest(config: &HubConfig) -> Settings {

@@ -1,6 +1,5 @@
 //! A hub of one cluster without the rest of the hub, and an agent that says what a test tells it.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt;
@@ -28,7 +27,7 @@ pub(super) fn id(name: &str) -> ClusterId {
 pub(super) struct Hub {
     pub(super) ingest: Ingest,
     pub(super) sessions: Arc<Sessions>,
-    pub(super) admitted: watch::Sender<Arc<BTreeSet<ClusterId>>>,
+    pub(super) admitted: watch::Sender<Arc<ClusterList>>,
     pub(super) cluster: Arc<Mutex<Cluster>>,
     /// Events that the core has handled.
     pub(super) handled: watch::Receiver<Vec<&'static str>>,
@@ -39,7 +38,7 @@ impl Hub {
     pub(super) fn new(settings: Settings) -> Self {
         let metrics = IngestMetrics::register(&mut prometheus_client::registry::Registry::default());
         let sessions = Arc::new(Sessions::new(&settings, metrics.clone()));
-        let (admitted, list) = watch::channel(Arc::new(BTreeSet::from([id("a")])));
+        let (admitted, list) = watch::channel(Arc::new(ClusterList::new(&[ClusterConfig::named(id("a"))])));
         let (inbound, events) = mpsc::channel(16);
         let (handled_by, handled) = watch::channel(Vec::new());
         let cluster = Arc::new(Mutex::new(Cluster::new(id("a"))));
