@@ -14,4 +14,5 @@ pub mod object;
 pub mod path;
 pub mod plan;
 pub mod sink;
+pub mod persist;
 pub mod view;
