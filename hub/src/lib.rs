@@ -17,4 +17,5 @@ pub mod persist;
 pub mod pipeline;
 pub mod plan;
 pub mod sink;
+pub mod persist;
 pub mod view;
