@@ -151,8 +151,9 @@ impl Exchange<'_> {
         match event {
             Event::Heard(message) => return self.heard(message, clock),
             Event::Room(permit) => {
-                self.say(permit.ok_or(SessionError::Closed)?)?;
-                clock.progress = Instant::now();
+                if self.say(permit.ok_or(SessionError::Closed)?)? {
+                    clock.progress = Instant::now();
+                }
             }
             Event::News => {}
             Event::Beat => {
@@ -164,12 +165,16 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    fn say(&mut self, permit: OwnedPermit<proto::AgentMessage>) -> Result<(), SessionError> {
-        if let Some(message) = self.dialogue.next()? {
-            self.session.count(&message);
-            permit.send(codec::to_agent_wire(message));
-        }
-        Ok(())
+    /// Sends what is next, and tells whether that is progress: heartbeats are none, or a hub that answers them
+    /// and acknowledges nothing would be waited for without end.
+    fn say(&mut self, permit: OwnedPermit<proto::AgentMessage>) -> Result<bool, SessionError> {
+        let Some(message) = self.dialogue.next()? else {
+            return Ok(false);
+        };
+        let progress = !matches!(message, AgentMessage::Heartbeat(..));
+        self.session.count(&message);
+        permit.send(codec::to_agent_wire(message));
+        Ok(progress)
     }
 
     fn heard(&mut self, message: Received, clock: &mut Clock) -> Result<(), SessionError> {

@@ -1,1 +1,5 @@
+//! Sessions against a scripted hub, in process and with paused time.
 
+mod hub;
+mod protocol;
+mod recovery;
