@@ -17,10 +17,14 @@ use tokio_util::sync::CancellationToken;
 
 /// Merges the clusters of many agents and is the only writer to one APISIX.
 #[derive(Debug, Parser)]
-#[command(name = "hubline-hub", version, after_help = "Examples:
+#[command(
+    name = "hubline-hub",
+    version,
+    after_help = "Examples:
   hubline-hub run --config /etc/hubline/hub.yaml
   hubline-hub check-config --config hub.yaml
-  hubline-hub plan room-a.yaml room-b.yaml > apisix.yaml")]
+  hubline-hub plan room-a.yaml room-b.yaml > apisix.yaml"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -69,7 +73,9 @@ enum Form {
 
 /// `KEY=VALUE`, where the value is JSON, or else a text.
 fn setting(text: &str) -> Result<(String, Value), String> {
-    let (key, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
     let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
     Ok((key.to_owned(), value))
 }
@@ -95,7 +101,10 @@ fn execute(command: Command) -> Result<()> {
 }
 
 fn run(configuration: Configuration) -> Result<()> {
-    let Configuration { config: file, settings: flags } = configuration;
+    let Configuration {
+        config: file,
+        settings: flags,
+    } = configuration;
     let config = HubConfig::load(file.as_deref(), flags.clone())?;
     config.logging.start()?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
@@ -121,7 +130,12 @@ async fn stop_on_signal(shutdown: CancellationToken) -> io::Result<()> {
 fn check(configuration: Configuration) -> Result<()> {
     let config = HubConfig::load(configuration.config.as_deref(), configuration.settings)?;
     config.check_files()?;
-    writeln!(io::stdout(), "the configuration is valid: {} clusters, target {}", config.clusters.len(), config.target.name)?;
+    writeln!(
+        io::stdout(),
+        "the configuration is valid: {} clusters, target {}",
+        config.clusters.len(),
+        config.target.name
+    )?;
     Ok(())
 }
 
@@ -132,6 +146,12 @@ fn print_plan(plan: &Plan) -> Result<()> {
         (options.prefix, options.hub) = (Prefix::new(&config.id_prefix)?, config.hub);
     }
     let json = plan.output == Form::Json;
-    plan_command(&plan.snapshots, options, json, &mut io::stdout().lock(), &mut io::stderr().lock())?;
+    plan_command(
+        &plan.snapshots,
+        options,
+        json,
+        &mut io::stdout().lock(),
+        &mut io::stderr().lock(),
+    )?;
     Ok(())
 }

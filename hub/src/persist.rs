@@ -29,7 +29,8 @@ use seal::Sealer;
 pub const STATE_FILE: &str = "state.redb";
 
 /// Name of the key's file in the data directory: 32 random bytes, mode 0600.
-pub const KEY_FILE: &str = "state.key";
+#[cfg(test)]
+pub(crate) const KEY_FILE: &str = "seal.key";
 
 /// Sealed bytes of resources by cluster and key (as JSON: names are no secret, and errors must tell them).
 const RESOURCES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("resources");
@@ -49,17 +50,17 @@ pub struct Persist {
 }
 
 impl Persist {
-    /// Opens the state in a directory and reads all of it; makes directory, key and file at the first start.
+    /// Opens the state in a directory, sealed with the key in `key_file`, and reads all of it; makes directory, key and file at the first start.
     /// Blocks: call it before the runtime is busy. A value that cannot be read is left where it is and logged, and
     /// its group counts as never complete, so that nothing is taken for gone because of it.
     ///
     /// # Errors
     /// [`PersistError`] says which file, what is wrong, and what to do.
-    pub fn open(directory: &Path) -> Result<(Self, Vec<(ClusterId, Restored)>), PersistError> {
+    pub fn open(directory: &Path, key_file: &Path) -> Result<(Self, Vec<(ClusterId, Restored)>), PersistError> {
         let state = directory.join(STATE_FILE);
-        let sealer = key::load(directory)?;
+        let sealer = key::load(directory, key_file)?;
         let database = read::open(&state)?;
-        read::prove(&database, &sealer, directory)?;
+        read::prove(&database, &sealer, &state, key_file)?;
         let (clusters, damaged) = read::all(&database, &sealer).map_err(|error| PersistError::state(&state, &error))?;
         for it in &damaged {
             tracing::error!(

@@ -20,7 +20,7 @@ use crate::config::reload::Reloader;
 use crate::core::{Core, CoreOptions, Handles};
 use crate::desired;
 use crate::ingest::{self, Ingest, IngestMetrics, Sessions};
-use crate::persist;
+use crate::persist::{Persist, PersistMetrics};
 use crate::sink::admin::AdminSink;
 use crate::sink::audit::Writes;
 use crate::sink::driver::{Driver, OUTCOMES_CAPACITY, Reports};
@@ -53,16 +53,22 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
     let mut parts: JoinSet<Result<(), PipelineError>> = JoinSet::new();
 
     let agents = TcpListener::bind(config.listen.agents).await;
-    let agents = agents.map_err(|source| PipelineError::Bind { address: config.listen.agents, source })?;
+    let agents = agents.map_err(|source| PipelineError::Bind {
+        address: config.listen.agents,
+        source,
+    })?;
     let listener = api::bind(&config.listen.api).await?;
     let tls = watch::Sender::new(hubline::tls::server_config(&config.tls)?);
     let reloader = Reloader::new(config.clone(), options::loader(origin.clone()), &metrics);
     let clusters = reloader.clusters();
 
-    let (store, restored) = persist::Store::open(&options::persist(&config))?;
-    let (persist, persisting) = store.start(config.tuning.write_behind);
-    let restored: Vec<_> =
-        restored.into_iter().map(|(id, restored)| (id.clone(), Cluster::restore(id, restored))).collect();
+    let (store, restored) = Persist::open(&config.data_dir, &config.key_file)?;
+    let (persist, flusher) = store.start(metrics.register(PersistMetrics::register));
+    let flushed = CancellationToken::new();
+    let restored: Vec<_> = restored
+        .into_iter()
+        .map(|(id, restored)| (id.clone(), Cluster::restore(id, restored)))
+        .collect();
 
     let (desired, wanted) = desired::channel();
     let (outcomes, results) = mpsc::channel(OUTCOMES_CAPACITY);
@@ -80,12 +86,24 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
         view: Arc::clone(&view),
     };
     let plan = options::plan(&config)?;
-    let core = Core::new(handles, CoreOptions { plan, max_resources: config.tuning.max_resources }, restored);
+    let core = Core::new(
+        handles,
+        CoreOptions {
+            plan,
+            max_resources: config.tuning.max_resources,
+        },
+        restored,
+    );
 
     let ownership = options::ownership(&config);
     let writes = Writes::default();
     let sink = AdminSink::new(options::admin(&config)?, ownership.clone())?;
-    let reports = Reports { outcomes, target, writes: writes.clone(), metrics: metrics.register(SinkMetrics::register) };
+    let reports = Reports {
+        outcomes,
+        target,
+        writes: writes.clone(),
+        metrics: metrics.register(SinkMetrics::register),
+    };
     let driver = Driver::new(Arc::new(sink), wanted, options::driver(&config, ownership), reports);
     let (inbound, events) = mpsc::channel(INBOUND);
     let service = Ingest::new(settings, clusters, inbound, sessions, ingest_metrics);
@@ -100,9 +118,13 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
         let reload = token.clone();
         parts.spawn(async move { reloader.run(&file, reload).await.map_err(PipelineError::Reload) });
     }
+    let flushing = tokio::spawn(flusher.run(flushed.clone()));
     let result = until_all_ended(parts, &token).await;
-    // The core is gone, and with it the only writer: what it decided is on disk before this returns.
-    persisting.finished().await?;
+    // The core has ended, and with it the only writer: what it decided is on disk before this returns.
+    flushed.cancel();
+    flushing
+        .await
+        .map_err(|panic| PipelineError::Panicked(panic.to_string()))?;
     result
 }
 

@@ -11,10 +11,20 @@ use crate::fixture::{Shop, backend, server, start_kube_agent};
 use crate::trial;
 
 /// Every resource that the agent lists.
-const LISTED: [&str; 6] = ["ingresses", "ingressclasses", "services", "endpointslices", "secrets", "nodes"];
+const LISTED: [&str; 6] = [
+    "ingresses",
+    "ingressclasses",
+    "services",
+    "endpointslices",
+    "secrets",
+    "nodes",
+];
 
 pub fn trials() -> Vec<Trial> {
-    vec![trial("listings::an_error_is_not_an_empty_list", an_error_is_not_an_empty_list)]
+    vec![trial(
+        "listings::an_error_is_not_an_empty_list",
+        an_error_is_not_an_empty_list,
+    )]
 }
 
 async fn an_error_is_not_an_empty_list() -> Result<()> {
@@ -32,7 +42,11 @@ async fn an_error_is_not_an_empty_list() -> Result<()> {
         a.allow(resource).await?;
         tried.with_context(|| format!("with {resource} refused"))?;
         system.until_api("/v1/clusters/a", |it| unknown(it) == Some(0)).await?;
-        ensure!(system.apisix.writes().is_empty(), "allowing {resource} again wrote {:?}", system.apisix.writes());
+        ensure!(
+            system.apisix.writes().is_empty(),
+            "allowing {resource} again wrote {:?}",
+            system.apisix.writes()
+        );
     }
     shop.close().await
 }
@@ -62,7 +76,10 @@ fn unknown(cluster: &Value) -> Option<usize> {
 /// An Ingress with TLS, so that certificates are among what must not vanish.
 async fn with_certificate(system: &System, shop: &Shop) -> Result<()> {
     let identity = system.identity("a")?;
-    let (chain, key) = (std::fs::read_to_string(identity.certificate)?, std::fs::read_to_string(identity.key)?);
+    let (chain, key) = (
+        std::fs::read_to_string(identity.certificate)?,
+        std::fs::read_to_string(identity.key)?,
+    );
     let secret: Secret = serde_json::from_value(json!({
         "metadata": {"name": "tls", "namespace": "listings"},
         "type": "kubernetes.io/tls",

@@ -11,10 +11,19 @@ use crate::trial;
 
 pub fn trials() -> Vec<Trial> {
     vec![
-        trial("restarts::nothing_changed_writes_nothing", nothing_changed_writes_nothing),
-        trial("restarts::a_target_that_lost_its_memory_gets_everything", a_target_that_lost_its_memory_gets_everything),
+        trial(
+            "restarts::nothing_changed_writes_nothing",
+            nothing_changed_writes_nothing,
+        ),
+        trial(
+            "restarts::a_target_that_lost_its_memory_gets_everything",
+            a_target_that_lost_its_memory_gets_everything,
+        ),
         trial("restarts::silence_withdraws_nothing", silence_withdraws_nothing),
-        trial("restarts::an_agent_killed_within_a_snapshot_changes_nothing", an_agent_killed_within_a_snapshot),
+        trial(
+            "restarts::an_agent_killed_within_a_snapshot_changes_nothing",
+            an_agent_killed_within_a_snapshot,
+        ),
         trial("restarts::no_dangling_reference", no_dangling_reference),
     ]
 }
@@ -22,7 +31,12 @@ pub fn trials() -> Vec<Trial> {
 /// A cluster with some apps, served and settled.
 async fn settled(system: &mut System, manifests: &Manifests, n_apps: usize) -> Result<()> {
     for number in 0..n_apps {
-        let yaml = app(&format!("web{number}"), &format!("{number}.example.com"), &["10.90.1.1"], 8080);
+        let yaml = app(
+            &format!("web{number}"),
+            &format!("{number}.example.com"),
+            &["10.90.1.1"],
+            8080,
+        );
         manifests.write(&format!("{number}.yaml"), &yaml)?;
     }
     system.start_agent("a", Source::Manifests(manifests.path()))?;
@@ -38,7 +52,10 @@ async fn looked(system: &System) -> Result<()> {
     system.until_api("/readyz", |it| it["ready"] == true).await?;
     let probes = |it: &StandIn| it.calls().iter().filter(|call| call.path.contains("-marker-")).count();
     let before = probes(&system.apisix);
-    system.apisix.wait_until("two more looks at the marker", PATIENCE, |it| probes(it) >= before + 2).await
+    system
+        .apisix
+        .wait_until("two more looks at the marker", PATIENCE, |it| probes(it) >= before + 2)
+        .await
 }
 
 fn none(writes: &[Call], after: &str) -> Result<()> {
@@ -87,7 +104,10 @@ async fn a_target_that_lost_its_memory_gets_everything() -> Result<()> {
     settled(&mut system, &manifests, 20).await?;
     let before = everything(&system.apisix);
     system.apisix.lose_memory().await?;
-    system.apisix.wait_until("everything again", PATIENCE, |it| everything(it) == before).await?;
+    system
+        .apisix
+        .wait_until("everything again", PATIENCE, |it| everything(it) == before)
+        .await?;
     system.until_served("0.example.com", "/", "10.90.1.1").await
 }
 
@@ -117,9 +137,15 @@ async fn silence_withdraws_nothing() -> Result<()> {
     system.kill_hub().await?;
     system.start_hub()?;
     looked(&system).await?;
-    none(&system.apisix.writes(), "an agent that is gone, and a list without its cluster,")?;
+    none(
+        &system.apisix.writes(),
+        "an agent that is gone, and a list without its cluster,",
+    )?;
     let cluster = system.api("/v1/clusters/a").await?;
-    ensure!(cluster["phase"] == "Stale" && cluster["configured"] == false, "shown as {cluster}");
+    ensure!(
+        cluster["phase"] == "Stale" && cluster["configured"] == false,
+        "shown as {cluster}"
+    );
     system.until_served("0.example.com", "/", "10.90.1.1").await
 }
 
@@ -130,7 +156,12 @@ async fn an_agent_killed_within_a_snapshot() -> Result<()> {
     system.kill_agent("a").await?;
     // A snapshot of some 400 KB that replaces everything, over a line that lets 20 KB a second through.
     for number in 0..600 {
-        let yaml = app(&format!("new{number}"), &format!("new{number}.example.com"), &["10.90.1.1"], 8080);
+        let yaml = app(
+            &format!("new{number}"),
+            &format!("new{number}.example.com"),
+            &["10.90.1.1"],
+            8080,
+        );
         manifests.write(&format!("new{number}.yaml"), &yaml)?;
     }
     manifests.remove("0.yaml")?;
@@ -148,13 +179,20 @@ async fn an_agent_killed_within_a_snapshot() -> Result<()> {
     system.hub_link.limit(None);
     system.start_agent("a", Source::Manifests(manifests.path()))?;
     system.until_served("new599.example.com", "/", "10.90.1.1").await?;
-    system.until_answer("0.example.com", "/", |answer| answer.status == 404).await.map(drop)
+    system
+        .until_answer("0.example.com", "/", |answer| answer.status == 404)
+        .await
+        .map(drop)
 }
 
 async fn until_sent(system: &System, bytes: u64) -> Result<()> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while system.hub_link.counters().to_upstream < bytes {
-        ensure!(tokio::time::Instant::now() < deadline, "only {:?} went over the link", system.hub_link.counters());
+        ensure!(
+            tokio::time::Instant::now() < deadline,
+            "only {:?} went over the link",
+            system.hub_link.counters()
+        );
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     Ok(())
@@ -166,15 +204,31 @@ async fn no_dangling_reference() -> Result<()> {
     let (mut system, manifests) = (System::start(&["a"]).await?, Manifests::new()?);
     settled(&mut system, &manifests, 10).await?;
     for number in 0..10 {
-        let yaml = app(&format!("moved{number}"), &format!("{number}.example.com"), &["10.90.1.1"], 8080);
+        let yaml = app(
+            &format!("moved{number}"),
+            &format!("{number}.example.com"),
+            &["10.90.1.1"],
+            8080,
+        );
         manifests.write(&format!("{number}.yaml"), &yaml)?;
     }
     let moved = |it: &StandIn| {
         let upstreams = it.objects(Kind::Upstream);
-        upstreams.len() == 11 && !upstreams.values().any(|upstream| upstream["name"].to_string().contains("web"))
+        upstreams.len() == 11
+            && !upstreams
+                .values()
+                .any(|upstream| upstream["name"].to_string().contains("web"))
     };
-    system.apisix.wait_until("all upstreams replaced", PATIENCE, moved).await?;
-    let refused: Vec<_> = system.apisix.writes().into_iter().filter(|call| call.status >= 400).collect();
+    system
+        .apisix
+        .wait_until("all upstreams replaced", PATIENCE, moved)
+        .await?;
+    let refused: Vec<_> = system
+        .apisix
+        .writes()
+        .into_iter()
+        .filter(|call| call.status >= 400)
+        .collect();
     ensure!(refused.is_empty(), "the target refused {refused:?}");
     Ok(())
 }

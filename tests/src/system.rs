@@ -63,9 +63,22 @@ impl System {
         let authority = Authority::new("sandbox")?;
         let agents: SocketAddr = (Ipv4Addr::LOCALHOST, free_port()?).into();
         let hub_link = Link::start((Ipv4Addr::LOCALHOST, 0).into(), agents).await?;
-        let files = write_identity(folder.path(), "hub", &authority, &authority.issue_hub(&["localhost", "127.0.0.1"])?)?;
+        let files = write_identity(
+            folder.path(),
+            "hub",
+            &authority,
+            &authority.issue_hub(&["localhost", "127.0.0.1"])?,
+        )?;
         let config = hub_config(folder.path(), files, agents, clusters, admin, key)?;
-        let mut system = Self { folder, authority, apisix, hub_link, config, hub: None, agents: BTreeMap::new() };
+        let mut system = Self {
+            folder,
+            authority,
+            apisix,
+            hub_link,
+            config,
+            hub: None,
+            agents: BTreeMap::new(),
+        };
         system.start_hub()?;
         Ok(system)
     }
@@ -78,8 +91,13 @@ impl System {
         let (config, file) = (self.config.clone(), self.hub_config_file());
         std::fs::write(&file, serde_saphyr::to_string(&config)?)?;
         self.hub = Some(Program::start("hub", move |shutdown| async move {
-            let origin = Origin { file: Some(file), flags: Vec::new() };
-            hubline_hub::pipeline::run(config, origin, shutdown).await.map_err(Into::into)
+            let origin = Origin {
+                file: Some(file),
+                flags: Vec::new(),
+            };
+            hubline_hub::pipeline::run(config, origin, shutdown)
+                .await
+                .map_err(Into::into)
         })?);
         Ok(())
     }
@@ -123,7 +141,12 @@ impl System {
     /// When the name is no cluster name.
     pub fn identity(&self, cluster: &str) -> Result<Files> {
         let issued = self.authority.issue_agent(&ClusterId::new(cluster)?)?;
-        write_identity(self.folder.path(), &format!("agent-{cluster}"), &self.authority, &issued)
+        write_identity(
+            self.folder.path(),
+            &format!("agent-{cluster}"),
+            &self.authority,
+            &issued,
+        )
     }
 }
 
@@ -135,7 +158,11 @@ fn hub_config(
     admin: &str,
     key: &str,
 ) -> Result<HubConfig> {
-    let mut config = HubConfig { hub: "sandbox".to_owned(), tls, ..HubConfig::default() };
+    let mut config = HubConfig {
+        hub: "sandbox".to_owned(),
+        tls,
+        ..HubConfig::default()
+    };
     config.data_dir = folder.join("hub-data");
     config.key_file = folder.join("hub-data").join("seal.key");
     config.listen.agents = agents;

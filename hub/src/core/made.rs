@@ -36,7 +36,9 @@ impl Made {
         }
         match &object {
             None => drop(self.outcomes.remove(id)),
-            Some(object) if !self.speaks_of(id, object.hash) => drop(self.outcomes.insert(id.clone(), Outcome::Pending)),
+            Some(object) if !self.speaks_of(id, object.hash) => {
+                drop(self.outcomes.insert(id.clone(), Outcome::Pending))
+            }
             Some(_) => {}
         }
         touched
@@ -61,7 +63,9 @@ impl Made {
     /// The target's word on an object; one about an object or content that is no longer desired is ignored.
     /// Returns the resources whose status may change by it.
     pub fn outcome(&mut self, id: &ObjectId, outcome: Outcome) -> Vec<GlobalKey> {
-        let Some(object) = self.desired.get(id) else { return Vec::new() };
+        let Some(object) = self.desired.get(id) else {
+            return Vec::new();
+        };
         let current = match &outcome {
             Outcome::Programmed(hash) | Outcome::Refused { hash, .. } => *hash == object.hash,
             Outcome::Pending => true,
@@ -102,24 +106,42 @@ mod tests {
 
     fn key(name: &str) -> GlobalKey {
         let key = Key::new(ResourceKind::Route, &GroupKind::new("", "X"), "shop", name, "");
-        GlobalKey { cluster: ClusterId::new("a").unwrap(), key }
+        GlobalKey {
+            cluster: ClusterId::new("a").unwrap(),
+            key,
+        }
     }
 
     fn id() -> ObjectId {
-        ObjectId { kind: ObjectKind::Route, id: "hl-1".into() }
+        ObjectId {
+            kind: ObjectKind::Route,
+            id: "hl-1".into(),
+        }
     }
 
     fn object(content: u128, causes: &[&str]) -> Option<Arc<Object>> {
-        let cause = |name: &&str| Cause { key: key(name), content_hash: ContentHash(content) };
+        let cause = |name: &&str| Cause {
+            key: key(name),
+            content_hash: ContentHash(content),
+        };
         let causes = causes.iter().map(cause).collect();
         let body = SecretText::new("{}".to_owned());
-        Some(Arc::new(Object { id: id(), body, hash: ContentHash(content), references: Vec::new(), causes }))
+        Some(Arc::new(Object {
+            id: id(),
+            body,
+            hash: ContentHash(content),
+            references: Vec::new(),
+            causes,
+        }))
     }
 
     #[test]
     fn an_object_leads_back_to_its_causes_and_no_others() {
         let mut made = Made::default();
-        assert_eq!(made.set(&id(), object(1, &["x", "y"])), BTreeSet::from([key("x"), key("y")]));
+        assert_eq!(
+            made.set(&id(), object(1, &["x", "y"])),
+            BTreeSet::from([key("x"), key("y")])
+        );
         assert_eq!(made.of(&key("x")).collect::<Vec<_>>(), [(&id(), &Outcome::Pending)]);
         assert_eq!(made.set(&id(), object(2, &["y"])), BTreeSet::from([key("x"), key("y")]));
         assert_eq!(made.of(&key("x")).count(), 0);
@@ -134,9 +156,16 @@ mod tests {
         made.set(&id(), object(2, &["x"]));
         assert!(made.outcome(&id(), Outcome::Programmed(ContentHash(1))).is_empty());
         assert_eq!(made.outcome(&id(), Outcome::Programmed(ContentHash(2))), [key("x")]);
-        assert!(made.outcome(&id(), Outcome::Programmed(ContentHash(2))).is_empty(), "said twice, changed once");
+        assert!(
+            made.outcome(&id(), Outcome::Programmed(ContentHash(2))).is_empty(),
+            "said twice, changed once"
+        );
         made.set(&id(), object(2, &["x", "y"]));
-        assert_eq!(made.outcomes().get(&id()), Some(&Outcome::Programmed(ContentHash(2))), "same content, same outcome");
+        assert_eq!(
+            made.outcomes().get(&id()),
+            Some(&Outcome::Programmed(ContentHash(2))),
+            "same content, same outcome"
+        );
         made.set(&id(), object(3, &["x"]));
         assert_eq!(made.outcomes().get(&id()), Some(&Outcome::Pending));
     }

@@ -81,12 +81,20 @@ mod tests {
     fn key() -> GlobalKey {
         let source = GroupKind::new("networking.k8s.io", "Ingress");
         let key = Key::new(ResourceKind::Route, &source, "shop", "web", "x");
-        GlobalKey { cluster: ClusterId::new("a").unwrap(), key }
+        GlobalKey {
+            cluster: ClusterId::new("a").unwrap(),
+            key,
+        }
     }
 
     fn problem(message: &str) -> Problem {
         let (kind, reason) = (ProblemKind::Conflict, "Conflict".to_owned());
-        Problem { kind, reason, message: message.to_owned(), content_hash: ContentHash(1) }
+        Problem {
+            kind,
+            reason,
+            message: message.to_owned(),
+            content_hash: ContentHash(1),
+        }
     }
 
     #[test]
@@ -94,8 +102,17 @@ mod tests {
         let mut book = ProblemBook::default();
         assert!(book.set(Stage::Plan, &key(), vec![problem("plan")]));
         assert!(book.set(Stage::Cluster, &key(), vec![problem("cluster")]));
-        assert!(!book.set(Stage::Cluster, &key(), vec![problem("cluster")]), "equal is no change");
-        let messages = |book: &ProblemBook| book.of(&key()).unwrap().iter().map(|it| it.message.clone()).collect::<Vec<_>>();
+        assert!(
+            !book.set(Stage::Cluster, &key(), vec![problem("cluster")]),
+            "equal is no change"
+        );
+        let messages = |book: &ProblemBook| {
+            book.of(&key())
+                .unwrap()
+                .iter()
+                .map(|it| it.message.clone())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(messages(&book), ["cluster", "plan"]);
         assert!(book.set(Stage::Cluster, &key(), Vec::new()));
         assert_eq!(messages(&book), ["plan"]);

@@ -6,21 +6,22 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::seal::{KEY_BYTES, Sealer};
-use super::{KEY_FILE, PersistError, STATE_FILE};
+use super::{PersistError, STATE_FILE};
 
 /// Loads the key, or makes one where there is no state yet.
-pub(super) fn load(directory: &Path) -> Result<Sealer, PersistError> {
+pub(super) fn load(directory: &Path, key: &Path) -> Result<Sealer, PersistError> {
     let mut builder = DirBuilder::new();
     let made = builder.recursive(true).mode(0o700).create(directory);
     made.map_err(PersistError::io(directory))?;
-    let (key, state) = (directory.join(KEY_FILE), directory.join(STATE_FILE));
-    if key.try_exists().map_err(PersistError::io(&key))? {
-        return read(&key);
+    let state = directory.join(STATE_FILE);
+    if key.try_exists().map_err(PersistError::io(key))? {
+        return read(key);
     }
     if state.try_exists().map_err(PersistError::io(&state))? {
+        let key = key.to_owned();
         return Err(PersistError::KeyMissing { key, state });
     }
-    make(&key)
+    make(key)
 }
 
 fn read(path: &Path) -> Result<Sealer, PersistError> {

@@ -11,6 +11,10 @@ use super::*;
 use crate::cluster::tests::support::{good, group, key, set};
 use crate::cluster::{Cluster, GroupRecord, Meta, PersistOperation};
 
+fn open_in(directory: &Path) -> Result<(Persist, Vec<(ClusterId, Restored)>), PersistError> {
+    Persist::open(directory, &directory.join(KEY_FILE))
+}
+
 fn id(name: &str) -> ClusterId {
     ClusterId::new(name).unwrap()
 }
@@ -37,7 +41,7 @@ fn meta(revision: u64) -> Meta {
 
 /// Writes operations of cluster `a` and stops in order.
 async fn write_all(directory: &Path, operations: Vec<PersistOperation>) {
-    let (persist, _) = Persist::open(directory).unwrap();
+    let (persist, _) = open_in(directory).unwrap();
     let (writer, flusher) = persist.start(PersistMetrics::default());
     writer.write(&id("a"), operations);
     let shutdown = CancellationToken::new();
@@ -51,7 +55,7 @@ fn names(restored: &Restored) -> Vec<(String, hubline::wire::ContentHash)> {
 }
 
 fn reopen(directory: &Path) -> (Persist, Restored) {
-    let (persist, mut clusters) = Persist::open(directory).unwrap();
+    let (persist, mut clusters) = open_in(directory).unwrap();
     let (name, restored) = clusters.remove(0);
     assert_eq!((name, clusters.len()), (id("a"), 0));
     (persist, restored)
@@ -120,7 +124,7 @@ async fn secrets_stay_secret() {
 #[tokio::test]
 async fn a_crash_loses_at_most_what_was_not_flushed() {
     let (directory, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (persist, _) = Persist::open(directory.path()).unwrap();
+    let (persist, _) = open_in(directory.path()).unwrap();
     let database = Arc::clone(&persist.database);
     let (writer, flusher) = persist.start(PersistMetrics::default());
     let running = tokio::spawn(flusher.run(CancellationToken::new()));
@@ -150,7 +154,7 @@ async fn a_crash_loses_at_most_what_was_not_flushed() {
 #[tokio::test]
 async fn many_changes_of_one_key_are_one_value() {
     let directory = tempfile::tempdir().unwrap();
-    let (persist, _) = Persist::open(directory.path()).unwrap();
+    let (persist, _) = open_in(directory.path()).unwrap();
     let metrics = PersistMetrics::default();
     let (writer, flusher) = persist.start(metrics.clone());
     for value in 0..1_000 {
@@ -192,7 +196,7 @@ async fn a_key_that_is_not_right_is_refused_and_nothing_is_overwritten() {
         let directory = prepared().await;
         let state = std::fs::read(directory.path().join(STATE_FILE)).unwrap();
         spoil(&directory.path().join(KEY_FILE));
-        let error = Persist::open(directory.path()).unwrap_err().to_string();
+        let error = open_in(directory.path()).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
         if words.contains("missing") {
             assert_eq!(std::fs::read(directory.path().join(STATE_FILE)).unwrap(), state);
@@ -203,7 +207,7 @@ async fn a_key_that_is_not_right_is_refused_and_nothing_is_overwritten() {
 #[tokio::test]
 async fn values_that_change_places_are_named_and_the_rest_goes_on() {
     let directory = prepared().await;
-    let (persist, _) = Persist::open(directory.path()).unwrap();
+    let (persist, _) = open_in(directory.path()).unwrap();
     let json = |key: &Key| serde_json::to_string(key).unwrap();
     let (x, z) = (json(&set("x")), json(&set("z")));
     let transaction = persist.database.begin_write().unwrap();
@@ -233,11 +237,11 @@ async fn values_that_change_places_are_named_and_the_rest_goes_on() {
 #[tokio::test]
 async fn a_damaged_file_says_what_to_do_and_one_directory_serves_one_hub() {
     let directory = prepared().await;
-    let (persist, _) = Persist::open(directory.path()).unwrap();
-    let error = Persist::open(directory.path()).unwrap_err().to_string();
+    let (persist, _) = open_in(directory.path()).unwrap();
+    let error = open_in(directory.path()).unwrap_err().to_string();
     assert!(error.contains("in use by another process"), "{error}");
     drop(persist);
     std::fs::write(directory.path().join(STATE_FILE), vec![0x5A; 100_000]).unwrap();
-    let error = Persist::open(directory.path()).unwrap_err().to_string();
+    let error = open_in(directory.path()).unwrap_err().to_string();
     assert!(error.contains("move it away and start again"), "{error}");
 }

@@ -18,6 +18,7 @@ use tonic::{Status, Streaming};
 use super::super::*;
 use crate::cluster::tests::support as model;
 use crate::cluster::{Cluster, Effect};
+use crate::config::{ClusterConfig, ClusterList};
 
 pub(super) fn id(name: &str) -> ClusterId {
     ClusterId::new(name).unwrap()
