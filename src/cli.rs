@@ -173,6 +173,16 @@ pub async fn main() -> ExitCode {
     }
 }
 
+/// Runs one command line, the command's own name first, as a script would; gives what it prints on success.
+///
+/// # Errors
+/// [`CliError`], whose text is what stderr would show.
+pub async fn output_of(arguments: impl Iterator<Item = OsString>) -> Result<String, CliError> {
+    let mut output = Vec::new();
+    run(arguments, table::Style::Plain, &mut output).await?;
+    Ok(String::from_utf8_lossy(&output).into_owned())
+}
+
 /// Runs one command line; what it prints on success goes to `output`.
 async fn run(
     arguments: impl Iterator<Item = OsString>,

@@ -17,5 +17,4 @@ pub mod persist;
 pub mod pipeline;
 pub mod plan;
 pub mod sink;
-pub mod persist;
 pub mod view;

@@ -64,7 +64,7 @@ pub(super) async fn get(address: &HubAddress, query: &Query) -> Result<Value, Cl
     let status = answer.status();
     let text = answer.text().await.map_err(|error| failed(&error))?;
     let body: Value = serde_json::from_str(&text).map_err(|_| CliError::NotAHub {
-        address: address.clone(),
+        address: address.to_string(),
         reason: format!("status {status}, and the answer is no JSON"),
     })?;
     if status.is_success() {
@@ -91,7 +91,7 @@ fn client(address: &HubAddress) -> reqwest::Result<(Client, Url)> {
 fn refused(address: &HubAddress, body: &Value, status: u16) -> CliError {
     let Some(reason) = body["reason"].as_str() else {
         return CliError::NotAHub {
-            address: address.clone(),
+            address: address.to_string(),
             reason: format!("status {status}, and the answer gives no reason"),
         };
     };
@@ -102,7 +102,7 @@ fn refused(address: &HubAddress, body: &Value, status: u16) -> CliError {
         .filter_map(Value::as_str)
         .collect();
     CliError::Refused {
-        address: address.clone(),
+        address: address.to_string(),
         reason: reason.to_owned(),
         allowed: if allowed.is_empty() {
             String::new()
@@ -120,7 +120,7 @@ fn unreachable(address: &HubAddress, error: &reqwest::Error) -> CliError {
         None => root_cause(error),
     };
     CliError::Unreachable {
-        address: address.clone(),
+        address: address.to_string(),
         reason,
         advice: advice(address, kind),
     }

@@ -4,7 +4,6 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::client::HubAddress;
 use crate::model::ModelError;
 use crate::tls::AuthorityError;
 
@@ -18,7 +17,7 @@ pub enum CliError {
     #[error("hub at {address}: {reason}\n  {advice}")]
     Unreachable {
         /// As given.
-        address: HubAddress,
+        address: String,
         /// What the system said.
         reason: String,
         /// What to check.
@@ -28,7 +27,7 @@ pub enum CliError {
     #[error("hub at {address}: {reason}{allowed}")]
     Refused {
         /// As given.
-        address: HubAddress,
+        address: String,
         /// In the hub's words.
         reason: String,
         /// What it would accept; empty when it does not say.
@@ -38,7 +37,7 @@ pub enum CliError {
     #[error("{address} answered, but not as a hub does: {reason}\n  check --hub and HUBLINE_HUB")]
     NotAHub {
         /// As given.
-        address: HubAddress,
+        address: String,
         /// What is odd.
         reason: String,
     },

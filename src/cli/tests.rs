@@ -11,12 +11,8 @@ use crate::tls::{Files, check_pair, client_tls, cluster_of_certificate, server_c
 /// Runs one command line; gives what it printed.
 async fn hubline(arguments: &[&str]) -> Result<String, CliError> {
     crate::tls::install_provider();
-    let mut output = Vec::new();
-    let arguments = std::iter::once("hubline")
-        .chain(arguments.iter().copied())
-        .map(OsString::from);
-    run(arguments, table::Style::Plain, &mut output).await?;
-    Ok(String::from_utf8(output).unwrap())
+    let arguments = std::iter::once("hubline").chain(arguments.iter().copied());
+    output_of(arguments.map(OsString::from)).await
 }
 
 /// A hub that gives one answer over TCP; gives its address and, later, the request line.
