@@ -3,6 +3,7 @@
 //!
 //! Data flows from the agents' clusters to the hub and from there to APISIX; see `docs/architecture.md`.
 
+pub mod cli;
 pub mod config;
 pub mod model;
 pub mod telemetry;

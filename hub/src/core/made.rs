@@ -12,7 +12,7 @@ use crate::view::Outcome;
 
 /// Desired objects with their outcomes, and the way back from resources to them. Bounded by the desired objects.
 #[derive(Debug, Default)]
-pub struct Made {
+pub(super) struct Made {
     desired: OrdMap<ObjectId, Arc<Object>>,
     outcomes: OrdMap<ObjectId, Outcome>,
     of: BTreeMap<GlobalKey, BTreeSet<ObjectId>>,
@@ -20,7 +20,7 @@ pub struct Made {
 
 impl Made {
     /// Sets or forgets a desired object; returns the resources whose status may change by it.
-    pub fn set(&mut self, id: &ObjectId, object: Option<Arc<Object>>) -> BTreeSet<GlobalKey> {
+    pub(super) fn set(&mut self, id: &ObjectId, object: Option<Arc<Object>>) -> BTreeSet<GlobalKey> {
         let mut touched = BTreeSet::new();
         let before = match &object {
             Some(object) => self.desired.insert(id.clone(), object.clone()),
@@ -62,7 +62,7 @@ impl Made {
 
     /// The target's word on an object; one about an object or content that is no longer desired is ignored.
     /// Returns the resources whose status may change by it.
-    pub fn outcome(&mut self, id: &ObjectId, outcome: Outcome) -> Vec<GlobalKey> {
+    pub(super) fn outcome(&mut self, id: &ObjectId, outcome: Outcome) -> Vec<GlobalKey> {
         let Some(object) = self.desired.get(id) else {
             return Vec::new();
         };
@@ -79,20 +79,20 @@ impl Made {
     }
 
     /// The objects made from a resource, with their outcomes.
-    pub fn of(&self, key: &GlobalKey) -> impl Iterator<Item = (&ObjectId, &Outcome)> {
+    pub(super) fn of(&self, key: &GlobalKey) -> impl Iterator<Item = (&ObjectId, &Outcome)> {
         let ids = self.of.get(key).into_iter().flatten();
         ids.filter_map(|id| self.outcomes.get(id).map(|outcome| (id, outcome)))
     }
 
     /// All desired objects; cloning them costs nothing.
     #[must_use]
-    pub fn desired(&self) -> &OrdMap<ObjectId, Arc<Object>> {
+    pub(super) fn desired(&self) -> &OrdMap<ObjectId, Arc<Object>> {
         &self.desired
     }
 
     /// All outcomes; cloning them costs nothing.
     #[must_use]
-    pub fn outcomes(&self) -> &OrdMap<ObjectId, Outcome> {
+    pub(super) fn outcomes(&self) -> &OrdMap<ObjectId, Outcome> {
         &self.outcomes
     }
 }

@@ -8,7 +8,7 @@ use hubline::wire::{ResourceStatus, Status};
 
 /// What was said, and what must be looked at again. Bounded by the resources of the clusters.
 #[derive(Debug, Default)]
-pub struct StatusBook {
+pub(super) struct StatusBook {
     clusters: BTreeMap<ClusterId, Statuses>,
 }
 
@@ -20,7 +20,7 @@ struct Statuses {
 
 impl StatusBook {
     /// Something about this resource may have changed.
-    pub fn touch(&mut self, key: &GlobalKey) {
+    pub(super) fn touch(&mut self, key: &GlobalKey) {
         self.clusters
             .entry(key.cluster.clone())
             .or_default()
@@ -30,7 +30,7 @@ impl StatusBook {
 
     /// Clusters with something to look at.
     #[must_use]
-    pub fn dirty(&self) -> Vec<ClusterId> {
+    pub(super) fn dirty(&self) -> Vec<ClusterId> {
         self.clusters
             .iter()
             .filter(|(_, it)| !it.dirty.is_empty())
@@ -40,7 +40,7 @@ impl StatusBook {
 
     /// Looks again at what was touched: `now` gives the status of a key, or none when nothing is to be said of it.
     /// Returns what differs from what was said, cut into messages.
-    pub fn flush(&mut self, cluster: &ClusterId, now: impl Fn(&Key) -> Option<ResourceStatus>) -> Vec<Status> {
+    pub(super) fn flush(&mut self, cluster: &ClusterId, now: impl Fn(&Key) -> Option<ResourceStatus>) -> Vec<Status> {
         let Some(statuses) = self.clusters.get_mut(cluster) else {
             return Vec::new();
         };
@@ -60,7 +60,7 @@ impl StatusBook {
 
     /// Everything that is said of a cluster, for a session that begins.
     #[must_use]
-    pub fn replay(&self, cluster: &ClusterId) -> Vec<Status> {
+    pub(super) fn replay(&self, cluster: &ClusterId) -> Vec<Status> {
         let said = self
             .clusters
             .get(cluster)
