@@ -12,7 +12,7 @@ pub mod federate;
 pub mod ingest;
 pub mod object;
 pub mod path;
+pub mod persist;
 pub mod plan;
 pub mod sink;
-pub mod persist;
 pub mod view;
