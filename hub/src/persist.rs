@@ -12,15 +12,16 @@ mod seal;
 mod tests;
 mod write;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hubline::model::ClusterId;
 use redb::{Database, TableDefinition};
 
 pub use error::PersistError;
 pub use read::Damaged;
-pub use write::{Flusher, PersistMetrics, Writer};
+pub use write::{PersistMetrics, Persisting, Writer};
 
 use crate::cluster::Restored;
 use seal::Sealer;
@@ -28,9 +29,20 @@ use seal::Sealer;
 /// Name of the state's file in the data directory.
 pub const STATE_FILE: &str = "state.redb";
 
-/// Name of the key's file in the data directory: 32 random bytes, mode 0600.
-#[cfg(test)]
-pub(crate) const KEY_FILE: &str = "seal.key";
+/// Where the state is.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// The data directory; made when it is missing.
+    pub data_dir: PathBuf,
+    /// The key: 32 random bytes, mode 0600; made when neither it nor a state is there.
+    pub key_file: PathBuf,
+}
+
+impl StoreOptions {
+    fn state(&self) -> PathBuf {
+        self.data_dir.join(STATE_FILE)
+    }
+}
 
 /// Sealed bytes of resources by cluster and key (as JSON: names are no secret, and errors must tell them).
 const RESOURCES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("resources");
@@ -43,24 +55,24 @@ const PROOF: TableDefinition<&str, &[u8]> = TableDefinition::new("proof");
 
 /// The open state file.
 #[derive(Debug)]
-pub struct Persist {
+pub struct Store {
     database: Arc<Database>,
     sealer: Arc<Sealer>,
     damaged: Vec<Damaged>,
 }
 
-impl Persist {
-    /// Opens the state in a directory, sealed with the key in `key_file`, and reads all of it; makes directory, key and file at the first start.
+impl Store {
+    /// Opens the state and reads all of it; makes directory, key and file at the first start.
     /// Blocks: call it before the runtime is busy. A value that cannot be read is left where it is and logged, and
     /// its group counts as never complete, so that nothing is taken for gone because of it.
     ///
     /// # Errors
     /// [`PersistError`] says which file, what is wrong, and what to do.
-    pub fn open(directory: &Path, key_file: &Path) -> Result<(Self, Vec<(ClusterId, Restored)>), PersistError> {
-        let state = directory.join(STATE_FILE);
-        let sealer = key::load(directory, key_file)?;
+    pub fn open(options: &StoreOptions) -> Result<(Self, Vec<(ClusterId, Restored)>), PersistError> {
+        let state = options.state();
+        let sealer = key::load(options)?;
         let database = read::open(&state)?;
-        read::prove(&database, &sealer, &state, key_file)?;
+        read::prove(&database, &sealer, options)?;
         let (clusters, damaged) = read::all(&database, &sealer).map_err(|error| PersistError::state(&state, &error))?;
         for it in &damaged {
             tracing::error!(
@@ -70,12 +82,12 @@ impl Persist {
                 "a stored value cannot be read"
             );
         }
-        let persist = Self {
+        let store = Self {
             database: Arc::new(database),
             sealer: Arc::new(sealer),
             damaged,
         };
-        Ok((persist, clusters))
+        Ok((store, clusters))
     }
 
     /// The values that could not be read.
@@ -84,9 +96,10 @@ impl Persist {
         &self.damaged
     }
 
-    /// The handle by which states are written, and the task that does it.
+    /// Starts the task that writes, at most `write_behind` (and the write itself) after a change.
+    /// It ends, with everything written, when the last [`Writer`] is dropped.
     #[must_use]
-    pub fn start(self, metrics: PersistMetrics) -> (Writer, Flusher) {
-        write::pair(self.database, self.sealer, metrics)
+    pub fn start(self, write_behind: Duration, metrics: PersistMetrics) -> (Writer, Persisting) {
+        write::start(self.database, self.sealer, write_behind, metrics)
     }
 }

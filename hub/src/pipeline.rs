@@ -20,7 +20,7 @@ use crate::config::reload::Reloader;
 use crate::core::{Core, CoreOptions, Handles};
 use crate::desired;
 use crate::ingest::{self, Ingest, IngestMetrics, Sessions};
-use crate::persist::{Persist, PersistMetrics};
+use crate::persist::{PersistMetrics, Store};
 use crate::sink::admin::AdminSink;
 use crate::sink::audit::Writes;
 use crate::sink::driver::{Driver, OUTCOMES_CAPACITY, Reports};
@@ -62,9 +62,9 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
     let reloader = Reloader::new(config.clone(), options::loader(origin.clone()), &metrics);
     let clusters = reloader.clusters();
 
-    let (store, restored) = Persist::open(&config.data_dir, &config.key_file)?;
-    let (persist, flusher) = store.start(metrics.register(PersistMetrics::register));
-    let flushed = CancellationToken::new();
+    let (store, restored) = Store::open(&options::store(&config))?;
+    let (persist, persisting) =
+        store.start(config.tuning.write_behind, metrics.register(PersistMetrics::register));
     let restored: Vec<_> = restored
         .into_iter()
         .map(|(id, restored)| (id.clone(), Cluster::restore(id, restored)))
@@ -118,13 +118,9 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
         let reload = token.clone();
         parts.spawn(async move { reloader.run(&file, reload).await.map_err(PipelineError::Reload) });
     }
-    let flushing = tokio::spawn(flusher.run(flushed.clone()));
     let result = until_all_ended(parts, &token).await;
     // The core has ended, and with it the only writer: what it decided is on disk before this returns.
-    flushed.cancel();
-    flushing
-        .await
-        .map_err(|panic| PipelineError::Panicked(panic.to_string()))?;
+    persisting.finished().await?;
     result
 }
 

@@ -32,6 +32,9 @@ pub struct Tuning {
     /// Between two full listings of the target, which find what was changed there by others.
     #[serde(with = "duration")]
     pub observe_interval: Duration,
+    /// How long a changed cluster state may wait before it is on disk.
+    #[serde(with = "duration")]
+    pub write_behind: Duration,
     /// Most resources of one cluster.
     pub max_resources: u64,
 }
@@ -48,6 +51,7 @@ impl Default for Tuning {
             retry_max: Duration::from_secs(30),
             probe_interval: Duration::from_secs(1),
             observe_interval: Duration::from_secs(600),
+            write_behind: Duration::from_secs(1),
             max_resources: hubline::wire::limits::MAX_RESOURCES,
         }
     }

@@ -51,6 +51,9 @@ pub enum PersistError {
         /// The state file.
         state: PathBuf,
     },
+    /// At the end something could not be written.
+    #[error("the last states could not be written; agents send again what is missing")]
+    LastWrite,
     /// Another process has it.
     #[error("{0} is in use by another process; one data directory serves one hub")]
     InUse(PathBuf),

@@ -6,22 +6,25 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::seal::{KEY_BYTES, Sealer};
-use super::{PersistError, STATE_FILE};
+use super::{PersistError, StoreOptions};
 
 /// Loads the key, or makes one where there is no state yet.
-pub(super) fn load(directory: &Path, key: &Path) -> Result<Sealer, PersistError> {
-    let mut builder = DirBuilder::new();
-    let made = builder.recursive(true).mode(0o700).create(directory);
-    made.map_err(PersistError::io(directory))?;
-    let state = directory.join(STATE_FILE);
-    if key.try_exists().map_err(PersistError::io(key))? {
-        return read(key);
+pub(super) fn load(options: &StoreOptions) -> Result<Sealer, PersistError> {
+    make_directory(&options.data_dir)?;
+    let (key, state) = (options.key_file.clone(), options.state());
+    if key.try_exists().map_err(PersistError::io(&key))? {
+        return read(&key);
     }
     if state.try_exists().map_err(PersistError::io(&state))? {
-        let key = key.to_owned();
         return Err(PersistError::KeyMissing { key, state });
     }
-    make(key)
+    make(&key)
+}
+
+fn make_directory(path: &Path) -> Result<(), PersistError> {
+    let mut builder = DirBuilder::new();
+    let made = builder.recursive(true).mode(0o700).create(path);
+    made.map_err(PersistError::io(path))
 }
 
 fn read(path: &Path) -> Result<Sealer, PersistError> {

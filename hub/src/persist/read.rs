@@ -10,7 +10,7 @@ use hubline::wire::EncodedResource;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableError};
 
 use super::seal::{Sealer, cluster_place, resource_place};
-use super::{CLUSTERS, PROOF, PersistError, RESOURCES, record};
+use super::{CLUSTERS, PROOF, PersistError, RESOURCES, StoreOptions, record};
 use crate::cluster::{GroupRecord, Received, Restored};
 
 /// A value that cannot be read. It stays in the file until its agent sends it anew.
@@ -41,15 +41,13 @@ pub(super) fn open(path: &Path) -> Result<Database, PersistError> {
 }
 
 /// Refuses a key that is not the one of the file; a new file gets its proof.
-pub(super) fn prove(database: &Database, sealer: &Sealer, state: &Path, key: &Path) -> Result<(), PersistError> {
+pub(super) fn prove(database: &Database, sealer: &Sealer, options: &StoreOptions) -> Result<(), PersistError> {
+    let (state, key) = (options.state(), options.key_file.clone());
     match proof(database) {
         Ok(Some(sealed)) if sealer.open("proof", &sealed).as_deref() == Some(WORD) => Ok(()),
-        Ok(Some(_)) => Err(PersistError::WrongKey {
-            key: key.to_owned(),
-            state: state.to_owned(),
-        }),
-        Ok(None) => write_proof(database, sealer).map_err(|error| PersistError::state(state, &error)),
-        Err(error) => Err(PersistError::state(state, &error)),
+        Ok(Some(_)) => Err(PersistError::WrongKey { key, state }),
+        Ok(None) => write_proof(database, sealer).map_err(|error| PersistError::state(&state, &error)),
+        Err(error) => Err(PersistError::state(&state, &error)),
     }
 }
 

@@ -5,15 +5,10 @@ use hubline::model::{Certificate, HostName, Key, Resource, ResourceKind, SecretT
 use hubline::wire::EncodedResource;
 use redb::{ReadableDatabase, ReadableTable};
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::cluster::tests::support::{good, group, key, set};
 use crate::cluster::{Cluster, GroupRecord, Meta, PersistOperation};
-
-fn open_in(directory: &Path) -> Result<(Persist, Vec<(ClusterId, Restored)>), PersistError> {
-    Persist::open(directory, &directory.join(KEY_FILE))
-}
 
 fn id(name: &str) -> ClusterId {
     ClusterId::new(name).unwrap()
@@ -39,14 +34,29 @@ fn meta(revision: u64) -> Meta {
     }
 }
 
+const WRITE_BEHIND: Duration = Duration::from_millis(10);
+
+/// Name of the key's file in these tests.
+const KEY_FILE: &str = "seal.key";
+
+fn options(directory: &Path) -> StoreOptions {
+    StoreOptions {
+        data_dir: directory.to_owned(),
+        key_file: directory.join(KEY_FILE),
+    }
+}
+
+fn open(directory: &Path) -> Result<(Store, Vec<(ClusterId, Restored)>), PersistError> {
+    Store::open(&options(directory))
+}
+
 /// Writes operations of cluster `a` and stops in order.
 async fn write_all(directory: &Path, operations: Vec<PersistOperation>) {
-    let (persist, _) = open_in(directory).unwrap();
-    let (writer, flusher) = persist.start(PersistMetrics::default());
+    let (persist, _) = open(directory).unwrap();
+    let (writer, persisting) = persist.start(WRITE_BEHIND, PersistMetrics::default());
     writer.write(&id("a"), operations);
-    let shutdown = CancellationToken::new();
-    shutdown.cancel();
-    flusher.run(shutdown).await;
+    drop(writer);
+    persisting.finished().await.unwrap();
 }
 
 fn names(restored: &Restored) -> Vec<(String, hubline::wire::ContentHash)> {
@@ -54,8 +64,8 @@ fn names(restored: &Restored) -> Vec<(String, hubline::wire::ContentHash)> {
     resources.map(|it| (it.key().name.clone(), it.hash())).collect()
 }
 
-fn reopen(directory: &Path) -> (Persist, Restored) {
-    let (persist, mut clusters) = open_in(directory).unwrap();
+fn reopen(directory: &Path) -> (Store, Restored) {
+    let (persist, mut clusters) = open(directory).unwrap();
     let (name, restored) = clusters.remove(0);
     assert_eq!((name, clusters.len()), (id("a"), 0));
     (persist, restored)
@@ -124,10 +134,9 @@ async fn secrets_stay_secret() {
 #[tokio::test]
 async fn a_crash_loses_at_most_what_was_not_flushed() {
     let (directory, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (persist, _) = open_in(directory.path()).unwrap();
+    let (persist, _) = open(directory.path()).unwrap();
     let database = Arc::clone(&persist.database);
-    let (writer, flusher) = persist.start(PersistMetrics::default());
-    let running = tokio::spawn(flusher.run(CancellationToken::new()));
+    let (writer, persisting) = persist.start(WRITE_BEHIND, PersistMetrics::default());
     writer.write(&id("a"), vec![put(&set("x"), 1)]);
     // Not asked to stop: it must come by itself.
     while database
@@ -148,15 +157,18 @@ async fn a_crash_loses_at_most_what_was_not_flushed() {
     }
     let (_, restored) = reopen(crashed.path());
     assert_eq!(names(&restored), [("x".to_owned(), good(&set("x"), 1).hash())]);
-    running.abort();
+    drop(writer);
+    persisting.finished().await.unwrap();
+    let (_, restored) = reopen(directory.path());
+    assert_eq!(names(&restored).len(), 2);
 }
 
 #[tokio::test]
 async fn many_changes_of_one_key_are_one_value() {
     let directory = tempfile::tempdir().unwrap();
-    let (persist, _) = open_in(directory.path()).unwrap();
+    let (persist, _) = open(directory.path()).unwrap();
     let metrics = PersistMetrics::default();
-    let (writer, flusher) = persist.start(metrics.clone());
+    let (writer, persisting) = persist.start(WRITE_BEHIND, metrics.clone());
     for value in 0..1_000 {
         writer.write(
             &id("a"),
@@ -164,9 +176,8 @@ async fn many_changes_of_one_key_are_one_value() {
         );
     }
     assert_eq!(metrics.waiting.get(), 2);
-    let shutdown = CancellationToken::new();
-    shutdown.cancel();
-    flusher.run(shutdown).await;
+    drop(writer);
+    persisting.finished().await.unwrap();
     assert_eq!(metrics.waiting.get(), 0);
 }
 
@@ -196,7 +207,7 @@ async fn a_key_that_is_not_right_is_refused_and_nothing_is_overwritten() {
         let directory = prepared().await;
         let state = std::fs::read(directory.path().join(STATE_FILE)).unwrap();
         spoil(&directory.path().join(KEY_FILE));
-        let error = open_in(directory.path()).unwrap_err().to_string();
+        let error = open(directory.path()).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
         if words.contains("missing") {
             assert_eq!(std::fs::read(directory.path().join(STATE_FILE)).unwrap(), state);
@@ -207,7 +218,7 @@ async fn a_key_that_is_not_right_is_refused_and_nothing_is_overwritten() {
 #[tokio::test]
 async fn values_that_change_places_are_named_and_the_rest_goes_on() {
     let directory = prepared().await;
-    let (persist, _) = open_in(directory.path()).unwrap();
+    let (persist, _) = open(directory.path()).unwrap();
     let json = |key: &Key| serde_json::to_string(key).unwrap();
     let (x, z) = (json(&set("x")), json(&set("z")));
     let transaction = persist.database.begin_write().unwrap();
@@ -237,11 +248,11 @@ async fn values_that_change_places_are_named_and_the_rest_goes_on() {
 #[tokio::test]
 async fn a_damaged_file_says_what_to_do_and_one_directory_serves_one_hub() {
     let directory = prepared().await;
-    let (persist, _) = open_in(directory.path()).unwrap();
-    let error = open_in(directory.path()).unwrap_err().to_string();
+    let (persist, _) = open(directory.path()).unwrap();
+    let error = open(directory.path()).unwrap_err().to_string();
     assert!(error.contains("in use by another process"), "{error}");
     drop(persist);
     std::fs::write(directory.path().join(STATE_FILE), vec![0x5A; 100_000]).unwrap();
-    let error = open_in(directory.path()).unwrap_err().to_string();
+    let error = open(directory.path()).unwrap_err().to_string();
     assert!(error.contains("move it away and start again"), "{error}");
 }

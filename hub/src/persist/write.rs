@@ -12,27 +12,36 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use redb::Database;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::seal::{Sealer, cluster_place, resource_place};
-use super::{CLUSTERS, RESOURCES, record};
+use super::{CLUSTERS, PersistError, RESOURCES, record};
 use crate::cluster::{Meta, PersistOperation};
-
-/// How long a change waits for others: half of the second that may be lost, the other half is for the write itself.
-const HOLDOFF: Duration = Duration::from_millis(500);
 
 /// How long to wait after a write that failed, as on a full disk.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Where last good states go. Cloning shares.
 #[derive(Debug, Clone)]
-pub struct Writer(Arc<Shared>);
+pub struct Writer(Arc<Open>);
+
+/// There while a writer is: its end tells the task to finish.
+#[derive(Debug)]
+struct Open(Arc<Shared>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.closed.cancel();
+    }
+}
 
 #[derive(Debug)]
 struct Shared {
     pending: Mutex<Pending>,
     more: Notify,
+    closed: CancellationToken,
     metrics: PersistMetrics,
 }
 
@@ -46,13 +55,14 @@ struct Pending {
 impl Writer {
     /// Notes what is to be written; never waits for the disk.
     pub fn write(&self, cluster: &ClusterId, operations: Vec<PersistOperation>) {
-        let mut pending = self.0.pending();
+        let shared = &self.0.0;
+        let mut pending = shared.pending();
         for operation in operations {
             pending.note(cluster, operation);
         }
-        self.0.metrics.waiting.set(pending.len());
+        shared.metrics.waiting.set(pending.len());
         drop(pending);
-        self.0.more.notify_one();
+        shared.more.notify_one();
     }
 }
 
@@ -94,47 +104,71 @@ impl Pending {
 
 /// The task that writes.
 #[derive(Debug)]
-pub struct Flusher {
+pub struct Persisting(JoinHandle<bool>);
+
+impl Persisting {
+    /// Waits until the last [`Writer`] is dropped and everything is written.
+    ///
+    /// # Errors
+    /// When the last write failed; the log says why.
+    pub async fn finished(self) -> Result<(), PersistError> {
+        match self.0.await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(PersistError::LastWrite),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Flusher {
     shared: Arc<Shared>,
     database: Arc<Database>,
     sealer: Arc<Sealer>,
+    holdoff: Duration,
 }
 
-pub(super) fn pair(database: Arc<Database>, sealer: Arc<Sealer>, metrics: PersistMetrics) -> (Writer, Flusher) {
+pub(super) fn start(
+    database: Arc<Database>,
+    sealer: Arc<Sealer>,
+    holdoff: Duration,
+    metrics: PersistMetrics,
+) -> (Writer, Persisting) {
     let shared = Arc::new(Shared {
         pending: Mutex::default(),
         more: Notify::new(),
+        closed: CancellationToken::new(),
         metrics,
     });
     let flusher = Flusher {
         shared: Arc::clone(&shared),
         database,
         sealer,
+        holdoff,
     };
-    (Writer(shared), flusher)
+    let writer = Writer(Arc::new(Open(shared)));
+    (writer, Persisting(tokio::spawn(flusher.run())))
 }
 
 impl Flusher {
-    /// Writes until `shutdown`, and then once more: cancel it after the core has stopped.
-    pub async fn run(self, shutdown: CancellationToken) {
-        while !shutdown.is_cancelled() {
-            tokio::select! {
-                () = self.shared.more.notified() => {}
-                () = shutdown.cancelled() => break,
-            }
-            tokio::select! {
-                () = sleep(HOLDOFF) => {}
-                () = shutdown.cancelled() => break,
-            }
+    /// Writes until it is closed, and then once more; whether that succeeded.
+    async fn run(self) -> bool {
+        while self.due().await {
             if !self.flush().await {
                 self.shared.more.notify_one();
-                tokio::select! {
-                    () = sleep(PAUSE) => {}
-                    () = shutdown.cancelled() => break,
-                }
+                self.unless_closed(sleep(PAUSE)).await;
             }
         }
-        self.flush().await;
+        self.flush().await
+    }
+
+    /// Waits for a change and for others to join it; false when it is closed.
+    async fn due(&self) -> bool {
+        self.unless_closed(self.shared.more.notified()).await && self.unless_closed(sleep(self.holdoff)).await
+    }
+
+    /// Waits are cut short by the end, writes never: an older one must not overtake the last.
+    async fn unless_closed(&self, wait: impl Future<Output = ()>) -> bool {
+        self.shared.closed.run_until_cancelled(wait).await.is_some()
     }
 
     /// Writes what waits; whether it succeeded.

@@ -7,6 +7,7 @@ use crate::api::{WriteBody, WriteLog};
 use crate::config::reload::Loader;
 use crate::config::{HubConfig, Invalid};
 use crate::ingest::Settings;
+use crate::persist::StoreOptions;
 use crate::plan::PlanOptions;
 use crate::plan::id::{IdError, Prefix};
 use crate::sink::admin::{AdminOptions, ApiKey};
@@ -25,6 +26,10 @@ pub(super) fn ingest(config: &HubConfig) -> Settings {
         max_resources: config.tuning.max_resources,
         ..Settings::default()
     }
+}
+
+pub(super) fn store(config: &HubConfig) -> StoreOptions {
+    StoreOptions { data_dir: config.data_dir.clone(), key_file: config.key_file.clone() }
 }
 
 pub(super) fn plan(config: &HubConfig) -> Result<PlanOptions, IdError> {

@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{ApiError, ApiState, WriteBody, WriteLog, bind, router, serve};
+use crate::change::Stored;
 use crate::config::ApiAddress;
 use crate::object::{Cause, Object, ObjectId, ObjectKind, canonical};
 use crate::view::{ClusterSummary, Outcome, Phase, Problem, ProblemKind, TargetSummary, View};
@@ -205,6 +206,13 @@ pub(super) fn objects_with_secrets() -> Vec<Object> {
     ]
 }
 
+fn stored(resource: Resource) -> Stored {
+    Stored {
+        hash: ContentHash(7),
+        resource: Arc::new(resource),
+    }
+}
+
 pub(super) fn view() -> View {
     let mut view = View {
         version: 42,
@@ -214,14 +222,14 @@ pub(super) fn view() -> View {
         let state = if name == "a" { Phase::Live } else { Phase::Stale };
         view.clusters.insert(cluster(name), Arc::new(summary(name, state)));
         let route_key = global(name, key(ResourceKind::Route, "web", "x"));
-        view.resources.insert(route_key, Arc::new(route(host)));
+        view.resources.insert(route_key, stored(route(host)));
         view.resources.insert(
             global(name, key(ResourceKind::Service, "web", "80")),
-            Arc::new(service()),
+            stored(service()),
         );
         view.resources.insert(
             global(name, key(ResourceKind::EndpointSet, "web", "80")),
-            Arc::new(endpoints()),
+            stored(endpoints()),
         );
     }
     let problem = Problem {

@@ -18,10 +18,15 @@ use tonic::{Status, Streaming};
 use super::super::*;
 use crate::cluster::tests::support as model;
 use crate::cluster::{Cluster, Effect};
-use crate::config::{ClusterConfig, ClusterList};
+use crate::config::ClusterConfig;
 
 pub(super) fn id(name: &str) -> ClusterId {
     ClusterId::new(name).unwrap()
+}
+
+/// The operator's list with cluster `a` alone.
+pub(super) fn list_of_a() -> Arc<ClusterList> {
+    Arc::new(ClusterList::new(&[ClusterConfig::named(id("a"))]))
 }
 
 /// What there is of a hub: ingest, and a core of one cluster.
@@ -39,7 +44,7 @@ impl Hub {
     pub(super) fn new(settings: Settings) -> Self {
         let metrics = IngestMetrics::register(&mut prometheus_client::registry::Registry::default());
         let sessions = Arc::new(Sessions::new(&settings, metrics.clone()));
-        let (admitted, list) = watch::channel(Arc::new(ClusterList::new(&[ClusterConfig::named(id("a"))])));
+        let (admitted, list) = watch::channel(list_of_a());
         let (inbound, events) = mpsc::channel(16);
         let (handled_by, handled) = watch::channel(Vec::new());
         let cluster = Arc::new(Mutex::new(Cluster::new(id("a"))));
