@@ -133,8 +133,8 @@ async fn foreign_objects_are_counted_and_not_ours() {
     let (stand_in, sink) = stand_in().await;
     let admin = stand_in.admin().unwrap();
     let nodes = json!({"nodes": {"127.0.0.1:1": 1}});
-    admin.put("/apisix/admin/upstreams/someone", &nodes).await.unwrap();
-    admin.put("/apisix/admin/upstreams/hl-taken", &nodes).await.unwrap();
+    admin.put("upstreams/someone", &nodes).await.unwrap();
+    admin.put("upstreams/hl-taken", &nodes).await.unwrap();
     put(&sink, &upstream("hl-a", 1)).await.result.unwrap();
     let observed = sink.observe().await.unwrap();
     assert_eq!(observed.foreign[&ObjectKind::Upstream], 2);

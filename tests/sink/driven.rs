@@ -132,7 +132,7 @@ async fn leftovers_go_in_order_and_foreign_objects_stay() {
     let (stand_in, _) = stand_in().await;
     let admin = stand_in.admin().unwrap();
     admin
-        .put("/upstreams/someone", &json!({"nodes": {"127.0.0.1:1": 1}}))
+        .put("upstreams/someone", &json!({"nodes": {"127.0.0.1:1": 1}}))
         .await
         .unwrap();
     let mut driven = Driven::start(&stand_in);
