@@ -7,3 +7,7 @@ pub mod output;
 pub mod publish;
 pub mod session;
 pub mod status;
+pub mod index;
+pub mod output;
+pub mod source;
+pub mod translate;

@@ -1,0 +1,315 @@
+//! The objects of one cluster, who refers to whom, and which units of translation are dirty.
+//!
+//! Synchronous maps, fed by [`Index::apply`]; it draws no conclusions about routes or services. Two memories are kept
+//! on purpose, since translate itself has none: the last good certificate of each Secret ([`secret`]), and what was
+//! listed completely ([`listing`]), because an error is not an empty list.
+
+pub mod listing;
+pub mod secret;
+mod users;
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+use hubline::model::{Diagnostic, HostName, Node};
+
+use crate::source::object::{EndpointSlice, Ingress, IngressClass, PortReference, Service};
+use crate::source::{Kind, Name, Object, ObjectId, SourceEvent};
+use listing::Listings;
+use secret::Secrets;
+use users::Users;
+
+/// What is translated as one: a change re-translates the units it touches and no others.
+/// Ingresses come first, because they say which ports and secrets are asked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unit {
+    /// The routes of an Ingress.
+    Ingress(Name),
+    /// The ports of a Service that routes refer to, with their addresses.
+    Service(Name),
+    /// The certificate in a Secret that Ingresses refer to.
+    Secret(Name),
+    /// A node.
+    Node(Name),
+    /// The cluster itself.
+    Cluster,
+}
+
+/// The ports of one Service that one Ingress names, each with a field where it does.
+pub type ServiceUse = BTreeMap<PortReference, String>;
+
+/// What one Ingress wants of one Secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SecretUse {
+    /// Hosts to serve with it.
+    pub hosts: BTreeSet<HostName>,
+    /// Whether some entry names no host at all, so that the certificate's own names are taken.
+    pub own_names: bool,
+    /// The first field that names the Secret.
+    pub field: String,
+}
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub struct Index {
+    pub(crate) ingresses: BTreeMap<Name, Ingress>,
+    pub(crate) classes: BTreeMap<Name, IngressClass>,
+    pub(crate) services: BTreeMap<Name, Service>,
+    pub(crate) slices: BTreeMap<Name, EndpointSlice>,
+    pub(crate) nodes: BTreeMap<Name, Node>,
+    pub(crate) secrets: Secrets,
+    pub(crate) slices_of: BTreeMap<Name, BTreeSet<Name>>,
+    pub(crate) service_users: Users<ServiceUse>,
+    pub(crate) secret_users: Users<SecretUse>,
+    pub(crate) listings: Listings,
+    pub(crate) malformed: BTreeMap<ObjectId, String>,
+    pub(crate) problems: Vec<Diagnostic>,
+    pub(crate) version: Option<String>,
+    dirty: BTreeSet<Unit>,
+    faults_changed: bool,
+}
+
+impl Index {
+    /// Takes one event in.
+    pub fn apply(&mut self, event: SourceEvent) {
+        match event {
+            SourceEvent::Begin(kind) => self.listings.begin(kind),
+            SourceEvent::Listed(object) => {
+                let id = object.id();
+                self.listings.saw(id.kind, id.name);
+                self.put(*object);
+            }
+            SourceEvent::End { kind, coverage } => self.end(kind, coverage),
+            SourceEvent::Apply(object) => self.put(*object),
+            SourceEvent::Delete(id) => self.delete(&id),
+            SourceEvent::Failed { kind, reason } => {
+                self.listings.failed(kind, reason);
+                self.faults_changed = true;
+            }
+            SourceEvent::Malformed { id, reason } => {
+                self.listings.saw(id.kind, id.name.clone());
+                self.malformed.insert(id, reason);
+                self.faults_changed = true;
+            }
+            SourceEvent::Fetched { name, outcome } => {
+                // An answer may come after the last reference is gone.
+                if self.secret_users.of(&name).is_some() && self.secrets.fetched(&name, outcome) {
+                    self.dirty.insert(Unit::Secret(name));
+                }
+            }
+            SourceEvent::Problems(problems) => {
+                self.problems = problems;
+                self.faults_changed = true;
+            }
+            SourceEvent::Version(version) => {
+                self.version = Some(version);
+                self.dirty.insert(Unit::Cluster);
+            }
+        }
+    }
+
+    /// The next unit to translate, if any.
+    pub(crate) fn next_dirty(&mut self) -> Option<Unit> {
+        self.dirty.pop_first()
+    }
+
+    /// The next dirty Ingress, if any.
+    pub(crate) fn next_dirty_ingress(&mut self) -> Option<Name> {
+        match self.dirty.first() {
+            Some(Unit::Ingress(_)) => match self.dirty.pop_first() {
+                Some(Unit::Ingress(name)) => Some(name),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether faults changed that belong to no unit; asking clears it.
+    pub(crate) fn take_faults_changed(&mut self) -> bool {
+        std::mem::take(&mut self.faults_changed)
+    }
+
+    /// Notes which service ports and secrets an Ingress asks for now.
+    pub(crate) fn set_demand(
+        &mut self,
+        ingress: &Name,
+        services: BTreeMap<Name, ServiceUse>,
+        secrets: BTreeMap<Name, SecretUse>,
+    ) {
+        let services = self.service_users.replace(ingress, services);
+        self.dirty.extend(services.into_iter().map(Unit::Service));
+        for name in self.secret_users.replace(ingress, secrets) {
+            if self.secret_users.of(&name).is_none() {
+                self.secrets.forget_fetched(&name);
+            }
+            self.dirty.insert(Unit::Secret(name));
+        }
+    }
+
+    /// Secrets that are referred to and were not in the selection that is listed, so that they are fetched by name.
+    #[must_use]
+    pub fn wanted_secrets(&self) -> BTreeSet<Name> {
+        if self.listings.covers_all(Kind::Secret) {
+            return BTreeSet::new();
+        }
+        let wanted = self.secret_users.targets().filter(|name| !self.secrets.is_watched(name));
+        wanted.cloned().collect()
+    }
+
+    /// Makes every certificate dirty.
+    pub(crate) fn touch_secrets(&mut self) {
+        self.dirty.extend(self.secret_users.targets().cloned().map(Unit::Secret));
+    }
+
+    fn end(&mut self, kind: Kind, coverage: crate::source::Coverage) {
+        let first = !self.listings.is_listed(kind);
+        let seen = self.listings.end(kind, coverage);
+        for name in self.names(kind).into_iter().filter(|name| !seen.contains(name)) {
+            self.delete(&ObjectId { kind, name });
+        }
+        self.malformed.retain(|id, _| id.kind != kind || seen.contains(&id.name));
+        self.faults_changed = true;
+        if first {
+            self.touch_everything();
+        }
+    }
+
+    /// Names of the known objects of a kind; of Secrets those that were listed, not those fetched by name.
+    fn names(&self, kind: Kind) -> Vec<Name> {
+        match kind {
+            Kind::Ingress => self.ingresses.keys().cloned().collect(),
+            Kind::IngressClass => self.classes.keys().cloned().collect(),
+            Kind::Service => self.services.keys().cloned().collect(),
+            Kind::EndpointSlice => self.slices.keys().cloned().collect(),
+            Kind::Secret => self.secrets.watched(),
+            Kind::Node => self.nodes.keys().cloned().collect(),
+        }
+    }
+
+    /// A group may have become complete: all its units are looked at again.
+    pub(crate) fn touch_everything(&mut self) {
+        self.dirty.insert(Unit::Cluster);
+        self.touch_ingresses();
+        self.touch_secrets();
+        self.dirty.extend(self.service_users.targets().cloned().map(Unit::Service));
+        self.dirty.extend(self.nodes.keys().cloned().map(Unit::Node));
+    }
+
+    fn touch_ingresses(&mut self) {
+        self.dirty.extend(self.ingresses.keys().cloned().map(Unit::Ingress));
+    }
+
+    fn touch_service(&mut self, service: Name) {
+        if self.service_users.of(&service).is_some() {
+            self.dirty.insert(Unit::Service(service));
+        }
+    }
+
+    fn put(&mut self, object: Object) {
+        if self.malformed.remove(&object.id()).is_some() {
+            self.faults_changed = true;
+        }
+        match object {
+            Object::Ingress(name, ingress) => self.set_ingress(name, Some(ingress)),
+            Object::IngressClass(name, class) => self.set_class(name, Some(class)),
+            Object::Service(name, service) => self.set_service(name, Some(service)),
+            Object::EndpointSlice(name, slice) => self.set_slice(name, Some(slice)),
+            Object::Secret(name, secret) => {
+                if self.secrets.put(&name, secret) {
+                    self.dirty.insert(Unit::Secret(name));
+                }
+            }
+            Object::Node(name, node) => self.set_node(name, Some(node)),
+        }
+    }
+
+    fn delete(&mut self, id: &ObjectId) {
+        if self.malformed.remove(id).is_some() {
+            self.faults_changed = true;
+        }
+        let name = id.name.clone();
+        match id.kind {
+            Kind::Ingress => self.set_ingress(name, None),
+            Kind::IngressClass => self.set_class(name, None),
+            Kind::Service => self.set_service(name, None),
+            Kind::EndpointSlice => self.set_slice(name, None),
+            Kind::Secret => {
+                if self.secrets.delete(&name) {
+                    self.dirty.insert(Unit::Secret(name));
+                }
+            }
+            Kind::Node => self.set_node(name, None),
+        }
+    }
+
+    fn set_ingress(&mut self, name: Name, ingress: Option<Ingress>) {
+        if replace(&mut self.ingresses, &name, ingress).is_some() {
+            self.dirty.insert(Unit::Ingress(name));
+        }
+    }
+
+    fn set_class(&mut self, name: Name, class: Option<IngressClass>) {
+        if replace(&mut self.classes, &name, class).is_some() {
+            self.touch_ingresses();
+        }
+    }
+
+    fn set_service(&mut self, name: Name, service: Option<Service>) {
+        let Some(before) = replace(&mut self.services, &name, service) else {
+            return;
+        };
+        // Routes name the service's key, which depends on its ports alone.
+        if before.map(|service| service.ports) != self.services.get(&name).map(|service| service.ports.clone()) {
+            let users = self.service_users.of(&name).into_iter().flatten();
+            self.dirty.extend(users.map(|(user, _)| Unit::Ingress(user.clone())));
+        }
+        self.touch_service(name);
+    }
+
+    fn set_slice(&mut self, name: Name, slice: Option<EndpointSlice>) {
+        let after = slice.as_ref().and_then(|slice| service_of(&name, slice));
+        let Some(before) = replace(&mut self.slices, &name, slice) else {
+            return;
+        };
+        let before = before.and_then(|slice| service_of(&name, &slice));
+        if let Some(service) = before {
+            if let Entry::Occupied(mut slices) = self.slices_of.entry(service.clone()) {
+                slices.get_mut().remove(&name);
+                if slices.get().is_empty() {
+                    slices.remove();
+                }
+            }
+            self.touch_service(service);
+        }
+        if let Some(service) = after {
+            self.slices_of.entry(service.clone()).or_default().insert(name);
+            self.touch_service(service);
+        }
+    }
+
+    fn set_node(&mut self, name: Name, node: Option<Node>) {
+        let networks = node.as_ref().map(|node| node.pod_networks.clone());
+        let Some(before) = replace(&mut self.nodes, &name, node) else {
+            return;
+        };
+        if before.map(|node| node.pod_networks) != networks {
+            self.dirty.insert(Unit::Cluster);
+        }
+        self.dirty.insert(Unit::Node(name));
+    }
+}
+
+fn service_of(slice: &Name, object: &EndpointSlice) -> Option<Name> {
+    Some(slice.sibling(object.service.as_deref()?))
+}
+
+/// Sets or removes a value; returns the one before when something changed.
+fn replace<T: PartialEq>(map: &mut BTreeMap<Name, T>, name: &Name, value: Option<T>) -> Option<Option<T>> {
+    if map.get(name) == value.as_ref() {
+        return None;
+    }
+    Some(match value {
+        Some(value) => map.insert(name.clone(), value),
+        None => map.remove(name),
+    })
+}

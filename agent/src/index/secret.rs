@@ -1,0 +1,196 @@
+//! Certificates by Secret, with the last good pair of each: a broken update must not take a certificate out of service.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hubline::model::{HostName, SecretText, UnixSeconds};
+use hubline::tls::{PairError, check_pair};
+
+use crate::source::object::Secret;
+use crate::source::{Fetch, Name};
+
+/// A chain and key that belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// PEM.
+    pub chain: Box<str>,
+    /// PEM.
+    pub private_key: SecretText,
+    /// The certificate's own DNS names, sorted.
+    pub dns_names: Vec<HostName>,
+    /// When the Secret was created.
+    pub created: Option<UnixSeconds>,
+}
+
+/// Why a Secret's present content is no certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The field, as `data[tls.key]`.
+    pub field: &'static str,
+    /// A sentence that shows nothing of the key.
+    pub message: String,
+}
+
+/// One Secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Whether it came from the listing, not from a request by name.
+    watched: bool,
+    /// The last good pair.
+    pub good: Option<Pair>,
+    /// What is wrong with the present content.
+    pub fault: Option<Fault>,
+}
+
+/// What is known of a Secret.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Lookup<'a> {
+    /// It exists.
+    Known(&'a Slot),
+    /// It does not.
+    NotFound,
+    /// It was asked for and could not be had.
+    Failed(&'a str),
+    /// Nobody has answered yet.
+    Pending,
+}
+
+/// All Secrets.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets {
+    slots: BTreeMap<Name, Slot>,
+    /// Requests by name that brought none: no reason when the Secret does not exist.
+    missing: BTreeMap<Name, Option<String>>,
+    /// Whether every Secret that is referred to was answered for at some time.
+    pub(crate) answered: bool,
+}
+
+impl Secrets {
+    /// What is known of a Secret; `all_listed` when those not listed do not exist.
+    #[must_use]
+    pub fn lookup(&self, name: &Name, all_listed: bool) -> Lookup<'_> {
+        match (self.slots.get(name), self.missing.get(name)) {
+            (Some(slot), _) => Lookup::Known(slot),
+            (None, Some(None)) => Lookup::NotFound,
+            (None, _) if all_listed => Lookup::NotFound,
+            (None, Some(Some(reason))) => Lookup::Failed(reason),
+            (None, None) => Lookup::Pending,
+        }
+    }
+
+    /// The first of these that nobody could answer for, with the reason.
+    pub(crate) fn unanswered(&self, wanted: &BTreeSet<Name>) -> Option<String> {
+        wanted.iter().find_map(|name| match self.lookup(name, false) {
+            Lookup::Known(_) | Lookup::NotFound => None,
+            Lookup::Failed(reason) => Some(format!("Secret {name} could not be read: {reason}")),
+            Lookup::Pending => Some(format!("Secret {name} has not been read yet")),
+        })
+    }
+
+    pub(crate) fn is_watched(&self, name: &Name) -> bool {
+        self.slots.get(name).is_some_and(|slot| slot.watched)
+    }
+
+    pub(super) fn watched(&self) -> Vec<Name> {
+        let watched = self.slots.iter().filter(|(_, slot)| slot.watched);
+        watched.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Takes a listed Secret; true when something changed.
+    pub(super) fn put(&mut self, name: &Name, secret: Secret) -> bool {
+        self.missing.remove(name);
+        self.set(name, secret, true)
+    }
+
+    pub(super) fn delete(&mut self, name: &Name) -> bool {
+        self.missing.remove(name);
+        self.slots.remove(name).is_some()
+    }
+
+    /// Takes the answer to a request by name; true when something changed. What the listing says is newer.
+    pub(super) fn fetched(&mut self, name: &Name, outcome: Fetch) -> bool {
+        if self.is_watched(name) {
+            return false;
+        }
+        match outcome {
+            Fetch::Found(secret) => {
+                let missing = self.missing.remove(name).is_some();
+                self.set(name, secret, false) || missing
+            }
+            Fetch::NotFound => {
+                let known = self.slots.remove(name).is_some();
+                self.missing.insert(name.clone(), None) != Some(None) || known
+            }
+            Fetch::Failed(reason) => {
+                let reason = Some(reason);
+                self.missing.insert(name.clone(), reason.clone()) != Some(reason)
+            }
+        }
+    }
+
+    /// Nobody refers to it any more.
+    pub(super) fn forget_fetched(&mut self, name: &Name) {
+        self.missing.remove(name);
+        if !self.is_watched(name) {
+            self.slots.remove(name);
+        }
+    }
+
+    fn set(&mut self, name: &Name, secret: Secret, watched: bool) -> bool {
+        let before = self.slots.get(name);
+        let slot = match judge(secret) {
+            Ok(pair) => Slot {
+                watched,
+                good: Some(pair),
+                fault: None,
+            },
+            Err(fault) => Slot {
+                watched,
+                good: before.and_then(|slot| slot.good.clone()),
+                fault: Some(fault),
+            },
+        };
+        if before == Some(&slot) {
+            return false;
+        }
+        self.slots.insert(name.clone(), slot);
+        true
+    }
+}
+
+fn judge(secret: Secret) -> Result<Pair, Fault> {
+    let missing = |field, key: &str| Fault {
+        field,
+        message: format!(
+            "Secret of type {} has no {key}; a certificate needs tls.crt and tls.key",
+            secret.secret_type
+        ),
+    };
+    let Some(chain) = secret.chain else {
+        return Err(missing("data[tls.crt]", "tls.crt"));
+    };
+    let Some(private_key) = secret.private_key else {
+        return Err(missing("data[tls.key]", "tls.key"));
+    };
+    let facts = check_pair(&chain, &private_key).map_err(|error| fault(&error))?;
+    Ok(Pair {
+        chain,
+        private_key,
+        dns_names: facts.dns_names,
+        created: secret.created,
+    })
+}
+
+fn fault(error: &PairError) -> Fault {
+    let field = match error {
+        PairError::ChainPem(_) | PairError::ChainEmpty | PairError::Certificate { .. } => "data[tls.crt]",
+        PairError::KeyPem
+        | PairError::KeyMissing
+        | PairError::KeyEncrypted
+        | PairError::KeyUnusable
+        | PairError::Mismatch => "data[tls.key]",
+    };
+    Fault {
+        field,
+        message: error.to_string(),
+    }
+}

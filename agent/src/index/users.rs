@@ -1,0 +1,64 @@
+//! Which Ingress asks for what of which target, in both directions.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::source::Name;
+
+/// Uses of type `T`, by target and user.
+#[derive(Debug, Clone)]
+pub(crate) struct Users<T> {
+    by_target: BTreeMap<Name, BTreeMap<Name, T>>,
+    targets_of: BTreeMap<Name, BTreeSet<Name>>,
+}
+
+impl<T> Default for Users<T> {
+    fn default() -> Self {
+        Self {
+            by_target: BTreeMap::new(),
+            targets_of: BTreeMap::new(),
+        }
+    }
+}
+
+impl<T: PartialEq> Users<T> {
+    /// All users of a target; none when nobody asks for it.
+    pub(crate) fn of(&self, target: &Name) -> Option<&BTreeMap<Name, T>> {
+        self.by_target.get(target)
+    }
+
+    /// Everything that is asked for.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &Name> {
+        self.by_target.keys()
+    }
+
+    /// Replaces all that one user asks for, and returns the targets for which that changed.
+    pub(crate) fn replace(&mut self, user: &Name, uses: BTreeMap<Name, T>) -> BTreeSet<Name> {
+        let after: BTreeSet<Name> = uses.keys().cloned().collect();
+        let before = match after.is_empty() {
+            true => self.targets_of.remove(user),
+            false => self.targets_of.insert(user.clone(), after.clone()),
+        };
+        let mut changed: BTreeSet<Name> = before.unwrap_or_default().difference(&after).cloned().collect();
+        for target in &changed {
+            self.remove(target, user);
+        }
+        for (target, value) in uses {
+            let users = self.by_target.entry(target.clone()).or_default();
+            if users.get(user) != Some(&value) {
+                users.insert(user.clone(), value);
+                changed.insert(target);
+            }
+        }
+        changed
+    }
+
+    fn remove(&mut self, target: &Name, user: &Name) {
+        if let Entry::Occupied(mut users) = self.by_target.entry(target.clone()) {
+            users.get_mut().remove(user);
+            if users.get().is_empty() {
+                users.remove();
+            }
+        }
+    }
+}

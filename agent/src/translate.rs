@@ -1,0 +1,288 @@
+//! Kubernetes → model. Pure: no I/O, no clock, no randomness; it never fails, but returns resources and diagnostics.
+//!
+//! [`Translator`] keeps an [`Index`], translates only the units that are dirty, and compares content hashes, so that
+//! a change which changes nothing publishes nothing. The rules are in [`ingress`] (routes), [`service`] and
+//! [`endpoints`] (what routes refer to), [`certificate`], [`cluster`] (nodes) and [`groups`] (completeness).
+//! It does not read YAML or watch anything (source), and it knows nothing of APISIX's objects (the hub's plan).
+
+mod certificate;
+mod class;
+mod cluster;
+mod dry_run;
+mod endpoints;
+mod groups;
+mod ingress;
+mod options;
+mod rendered;
+mod service;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hubline::model::{Diagnostic, Entry, GroupState, Key, Resource, Severity, Snapshot};
+use hubline::snapshot_file;
+use hubline::wire::{ContentHash, EncodedResource};
+
+use crate::index::{Index, Unit};
+use crate::output::Output;
+use crate::source::{Kind, Name, ObjectId, SourceEvent};
+use rendered::Rendered;
+
+pub use dry_run::{dry_run, snapshot_yaml};
+pub use ingress::DEFAULT_BACKEND_PRIORITY;
+pub use options::TranslateOptions;
+pub use snapshot_file::Secrets;
+
+/// What was drained last for one unit.
+#[derive(Debug, Clone, Default)]
+struct Published {
+    hashes: BTreeMap<Key, ContentHash>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// What has changed since the last drain.
+#[derive(Debug, Default)]
+struct Changes {
+    upserts: BTreeMap<Key, Resource>,
+    removals: BTreeSet<Key>,
+    diagnostics: bool,
+}
+
+/// Translates one cluster, change by change. Memory: the index, and a hash for each resource.
+#[derive(Debug, Clone)]
+pub struct Translator {
+    options: TranslateOptions,
+    index: Index,
+    published: BTreeMap<Unit, Published>,
+    groups: Vec<GroupState>,
+    diagnostics: Vec<Diagnostic>,
+    translated: u64,
+}
+
+impl Translator {
+    /// Knows nothing yet.
+    #[must_use]
+    pub fn new(options: TranslateOptions) -> Self {
+        Self {
+            options,
+            index: Index::default(),
+            published: BTreeMap::new(),
+            groups: Vec::new(),
+            diagnostics: Vec::new(),
+            translated: 0,
+        }
+    }
+
+    /// Takes one event in. Objects of namespaces that are not watched are ignored.
+    pub fn apply(&mut self, event: SourceEvent) {
+        if self.concerns(&event) {
+            self.index.apply(event);
+        }
+    }
+
+    /// Whether every kind was listed or has failed; before that, [`Self::drain`] gives nothing.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.index.listings.is_settled()
+    }
+
+    /// Counts every kind that has not answered yet as failed: for a caller whose patience at start-up is over.
+    pub fn stop_waiting(&mut self) {
+        for kind in Kind::ALL {
+            let listings = &self.index.listings;
+            if !listings.is_listed(*kind) && listings.failure(*kind).is_none() {
+                let reason = "not listed within the time allowed at start-up".to_owned();
+                self.index.apply(SourceEvent::Failed { kind: *kind, reason });
+            }
+        }
+    }
+
+    /// Everything that really differs from what was drained before.
+    pub fn drain(&mut self) -> Output {
+        if !self.is_settled() {
+            return Output::default();
+        }
+        let mut changes = Changes {
+            diagnostics: self.index.take_faults_changed(),
+            ..Changes::default()
+        };
+        while let Some(name) = self.index.next_dirty_ingress() {
+            self.translate_ingress(name, &mut changes);
+        }
+        self.note_answered_secrets();
+        while let Some(unit) = self.index.next_dirty() {
+            let rendered = self.render(&unit);
+            self.publish(unit, rendered, &mut changes);
+        }
+        self.output(changes)
+    }
+
+    /// Secrets that are to be fetched by name, since no listing shows them.
+    #[must_use]
+    pub fn wanted_secrets(&self) -> BTreeSet<Name> {
+        self.index.wanted_secrets()
+    }
+
+    /// How many units were translated so far: what tests hold the cost of a change against.
+    #[must_use]
+    pub fn translated_units(&self) -> u64 {
+        self.translated
+    }
+
+    /// All resources, translated from nothing: for dry runs.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.from_nothing().0
+    }
+
+    /// Everything that is wrong, sorted.
+    #[must_use]
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        self.from_nothing().1
+    }
+
+    fn from_nothing(&self) -> (Snapshot, Vec<Diagnostic>) {
+        let mut fresh = Self::new(self.options.clone());
+        fresh.index = self.index.clone();
+        fresh.index.touch_everything();
+        let output = fresh.drain();
+        let snapshot = Snapshot {
+            cluster: self.options.cluster.clone(),
+            groups: output.groups.unwrap_or_default(),
+            resources: output.upserts,
+        };
+        (snapshot, fresh.diagnostics)
+    }
+
+    fn concerns(&self, event: &SourceEvent) -> bool {
+        let id = match event {
+            SourceEvent::Listed(object) | SourceEvent::Apply(object) => object.id(),
+            SourceEvent::Delete(id) | SourceEvent::Malformed { id, .. } => id.clone(),
+            SourceEvent::Begin(_)
+            | SourceEvent::End { .. }
+            | SourceEvent::Failed { .. }
+            | SourceEvent::Fetched { .. }
+            | SourceEvent::Problems(_)
+            | SourceEvent::Version(_) => return true,
+        };
+        let namespaces = self.options.namespaces.as_ref().filter(|_| id.kind.is_namespaced());
+        namespaces.is_none_or(|namespaces| namespaces.contains(&*id.name.namespace))
+    }
+
+    /// Ingresses come first: they say what is asked for of services and secrets.
+    fn translate_ingress(&mut self, name: Name, changes: &mut Changes) {
+        let (rendered, demand) = ingress::render(&self.index, &self.options, &name);
+        self.index.set_demand(&name, demand.services, demand.secrets);
+        self.translated += 1;
+        self.publish(Unit::Ingress(name), rendered, changes);
+    }
+
+    /// Once every Secret that is referred to was answered for, certificates are complete, and stay so.
+    fn note_answered_secrets(&mut self) {
+        let listed = groups::CERTIFICATES.is_listed(&self.index);
+        if self.index.secrets.answered || !listed {
+            return;
+        }
+        let wanted = self.index.wanted_secrets();
+        if self.index.secrets.unanswered(&wanted).is_none() {
+            self.index.secrets.answered = true;
+            self.index.touch_secrets();
+        }
+    }
+
+    fn render(&mut self, unit: &Unit) -> Rendered {
+        self.translated += 1;
+        match unit {
+            Unit::Ingress(name) => ingress::render(&self.index, &self.options, name).0,
+            Unit::Service(name) => service::render(&self.index, name),
+            Unit::Secret(name) => certificate::render(&self.index, name),
+            Unit::Node(name) => cluster::node(&self.index, name),
+            Unit::Cluster => cluster::info(&self.index, &self.options),
+        }
+    }
+
+    fn publish(&mut self, unit: Unit, rendered: Rendered, changes: &mut Changes) {
+        let mut before = self.published.remove(&unit).unwrap_or_default();
+        let mut after = Published {
+            hashes: BTreeMap::new(),
+            diagnostics: rendered.diagnostics(),
+        };
+        changes.diagnostics |= before.diagnostics != after.diagnostics;
+        for (key, resource) in rendered.entries {
+            if !groups::is_complete(&self.index, &key) {
+                continue;
+            }
+            let hash = EncodedResource::encode(&key, &resource).hash();
+            if before.hashes.remove(&key) != Some(hash) {
+                changes.upserts.insert(key.clone(), resource);
+            }
+            after.hashes.insert(key, hash);
+        }
+        changes.removals.extend(before.hashes.into_keys());
+        if !after.hashes.is_empty() || !after.diagnostics.is_empty() {
+            self.published.insert(unit, after);
+        }
+    }
+
+    fn output(&mut self, changes: Changes) -> Output {
+        let groups = groups::states(&self.index);
+        let groups = (self.groups != groups).then(|| {
+            self.groups.clone_from(&groups);
+            groups
+        });
+        let diagnostics = changes.diagnostics.then(|| self.all_diagnostics());
+        let diagnostics = diagnostics.filter(|diagnostics| *diagnostics != self.diagnostics);
+        if let Some(diagnostics) = &diagnostics {
+            self.diagnostics.clone_from(diagnostics);
+        }
+        Output {
+            upserts: entries(changes.upserts),
+            removals: changes.removals.into_iter().collect(),
+            groups,
+            diagnostics,
+        }
+    }
+
+    fn all_diagnostics(&self) -> Vec<Diagnostic> {
+        let units = self.published.values().flat_map(|unit| unit.diagnostics.iter().cloned());
+        let mut all: Vec<Diagnostic> = units
+            .chain(self.index.problems.iter().cloned())
+            .chain(self.index.malformed.iter().map(malformed))
+            .chain(Kind::ALL.iter().filter_map(|kind| self.unlisted(*kind)))
+            .collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    fn unlisted(&self, kind: Kind) -> Option<Diagnostic> {
+        let reason = self.index.listings.failure(kind)?;
+        let id = ObjectId {
+            kind,
+            name: Name::new("", "*"),
+        };
+        Some(Diagnostic {
+            object: id.reference(),
+            field: String::new(),
+            severity: Severity::Error,
+            reason: "ListFailed".to_owned(),
+            message: format!("objects of this kind cannot be listed, what is known stays in force: {reason}"),
+        })
+    }
+}
+
+fn entries(resources: BTreeMap<Key, Resource>) -> Vec<Entry> {
+    let entry = |(key, resource)| Entry { key, resource };
+    resources.into_iter().map(entry).collect()
+}
+
+fn malformed((id, reason): (&ObjectId, &String)) -> Diagnostic {
+    Diagnostic {
+        object: id.reference(),
+        field: String::new(),
+        severity: Severity::Error,
+        reason: "Malformed".to_owned(),
+        message: format!("the object cannot be read and is skipped: {reason}"),
+    }
+}

@@ -1,0 +1,262 @@
+//! Ingress → routes, one per host and path, and what they ask for of services and secrets.
+//!
+//! | Ingress | route |
+//! |---|---|
+//! | `Prefix` | [`PathMatch::Prefix`], a trailing slash makes no difference |
+//! | `Exact` | [`PathMatch::Exact`] |
+//! | `ImplementationSpecific` | [`PathMatch::Pattern`], as written |
+//! | no path | `Prefix` of `/` |
+//! | no host | no host |
+//! | `defaultBackend` | every host and path, at [`DEFAULT_BACKEND_PRIORITY`] |
+//! | a rule with a host and no `http` | every path of the host to the `defaultBackend`, at that priority |
+//!
+//! Sections are `HOST|TYPE|PATH`. Neither a host nor a type can hold a `|`, so that no two matches share a section.
+
+mod tls;
+
+use std::collections::BTreeMap;
+
+use hubline::model::{Backend, HostName, Key, PathMatch, Resource, ResourceKind, Route};
+
+use super::rendered::{Fault, Rendered};
+use super::{TranslateOptions, class, service};
+use crate::index::{Index, SecretUse, ServiceUse};
+use crate::source::object::{Ingress, IngressBackend, IngressPath, IngressRule, PortReference};
+use crate::source::{Kind, Name};
+
+/// Priority of routes to a `defaultBackend`: below 0, which every other route of an Ingress has, with room between.
+pub const DEFAULT_BACKEND_PRIORITY: i32 = -1000;
+
+/// Longest path in bytes. nginx refuses request lines over 8 KiB, and a key's section (4,096) must hold a host too.
+const MAX_PATH_BYTES: usize = 3072;
+
+/// What an Ingress asks for of other objects.
+#[derive(Debug, Default)]
+pub(super) struct Demand {
+    pub(super) services: BTreeMap<Name, ServiceUse>,
+    pub(super) secrets: BTreeMap<Name, SecretUse>,
+}
+
+/// Translates one Ingress; nothing comes out when it is gone or not ours.
+pub(super) fn render(index: &Index, options: &TranslateOptions, name: &Name) -> (Rendered, Demand) {
+    let listed = [Kind::Ingress, Kind::IngressClass].iter().all(|kind| index.listings.is_listed(*kind));
+    let ingress = index.ingresses.get(name).filter(|_| listed);
+    let Some(ingress) = ingress.filter(|ingress| class::is_ours(index, options, ingress)) else {
+        return Default::default();
+    };
+    let mut translation = Translation {
+        index,
+        name,
+        ingress,
+        rendered: Rendered::default(),
+        demand: Demand::default(),
+    };
+    for (at, rule) in ingress.rules.iter().enumerate() {
+        translation.rule(at, rule);
+    }
+    translation.default_backend();
+    for (at, entry) in ingress.tls.iter().enumerate() {
+        translation.tls(at, entry);
+    }
+    (translation.rendered, translation.demand)
+}
+
+/// One Ingress being translated.
+struct Translation<'a> {
+    index: &'a Index,
+    name: &'a Name,
+    ingress: &'a Ingress,
+    rendered: Rendered,
+    demand: Demand,
+}
+
+/// What makes a route the one it is.
+struct Match<'a> {
+    host: Option<&'a HostName>,
+    /// `Prefix`, `Exact`, `ImplementationSpecific` or `default`.
+    word: &'a str,
+    path: PathMatch,
+    priority: i32,
+}
+
+impl Match<'_> {
+    fn section(&self) -> String {
+        let host = self.host.map_or("", HostName::as_str);
+        let path = match (&self.path, self.word) {
+            (_, "default") => "",
+            (PathMatch::Exact(path) | PathMatch::Prefix(path) | PathMatch::Pattern(path) | PathMatch::Regex(path), _) => {
+                path
+            }
+        };
+        format!("{host}|{}|{path}", self.word)
+    }
+}
+
+impl Translation<'_> {
+    fn report(&mut self, field: impl Into<String>, fault: Fault) {
+        self.rendered.report(Kind::Ingress, self.name, field, fault);
+    }
+
+    /// A checked host; reports it when it is none.
+    fn host(&mut self, field: &str, text: &str) -> Option<HostName> {
+        match HostName::new(text) {
+            Ok(host) => Some(host),
+            Err(error) => {
+                self.report(field, Fault::error("UnsupportedValue", error.to_string()));
+                None
+            }
+        }
+    }
+
+    fn rule(&mut self, at: usize, rule: &IngressRule) {
+        let host = match &rule.host {
+            None => None,
+            Some(text) => match self.host(&format!("spec.rules[{at}].host"), text) {
+                Some(host) => Some(host),
+                None => return,
+            },
+        };
+        match &rule.paths {
+            Some(paths) => {
+                for (number, path) in paths.iter().enumerate() {
+                    let field = format!("spec.rules[{at}].http.paths[{number}]");
+                    self.path(&field, host.as_ref(), path);
+                }
+            }
+            None => self.rule_without_paths(at, host.as_ref()),
+        }
+    }
+
+    /// Kubernetes: all traffic of such a host goes to the default backend.
+    fn rule_without_paths(&mut self, at: usize, host: Option<&HostName>) {
+        let ingress = self.ingress;
+        let (Some(host), Some(backend)) = (host, &ingress.default_backend) else {
+            let message = "the rule has no paths and there is no spec.defaultBackend, so it leads nowhere";
+            return self.report(format!("spec.rules[{at}].http"), Fault::warning("UnsupportedValue", message));
+        };
+        let found = default_match(Some(host));
+        self.route(&format!("spec.rules[{at}]"), "spec.defaultBackend", &found, backend);
+    }
+
+    fn default_backend(&mut self) {
+        let ingress = self.ingress;
+        if let Some(backend) = &ingress.default_backend {
+            let field = "spec.defaultBackend";
+            self.route(field, field, &default_match(None), backend);
+        }
+    }
+
+    fn path(&mut self, field: &str, host: Option<&HostName>, path: &IngressPath) {
+        match path_match(path) {
+            Ok((word, matched)) => {
+                let found = Match {
+                    host,
+                    word,
+                    path: matched,
+                    priority: 0,
+                };
+                self.route(field, &format!("{field}.backend"), &found, &path.backend);
+            }
+            Err((part, message)) => {
+                self.report(format!("{field}.{part}"), Fault::error("UnsupportedValue", message));
+            }
+        }
+    }
+
+    fn route(&mut self, field: &str, backend_field: &str, found: &Match<'_>, backend: &IngressBackend) {
+        let key = Key::new(
+            ResourceKind::Route,
+            &Kind::Ingress.group_kind(),
+            &self.name.namespace,
+            &self.name.name,
+            &found.section(),
+        );
+        if self.rendered.entries.contains_key(&key) {
+            let message = "host and path are the same as in an earlier entry, which stays in force";
+            return self.report(field, Fault::warning("DuplicateMatch", message));
+        }
+        let Some((service, websocket)) = self.backend(backend_field, backend) else {
+            return;
+        };
+        let route = Route {
+            hosts: found.host.cloned().into_iter().collect(),
+            paths: vec![found.path.clone()],
+            methods: Vec::new(),
+            conditions: Vec::new(),
+            priority: found.priority,
+            backends: vec![Backend { service, weight: 1 }],
+            plugins: Vec::new(),
+            plugin_sets: Vec::new(),
+            timeouts: None,
+            websocket,
+            created: self.ingress.created,
+        };
+        self.rendered.entries.insert(key, Resource::Route(route));
+    }
+
+    /// The service's key, and whether its port speaks websocket. Whether they exist is the service's affair.
+    fn backend(&mut self, field: &str, backend: &IngressBackend) -> Option<(Key, bool)> {
+        let (service, port) = match backend {
+            IngressBackend::Service { service, port } => (service, port),
+            IngressBackend::Resource(resource) => {
+                let message = format!("{resource}: only backends of kind Service are supported");
+                self.report(format!("{field}.resource"), Fault::error("UnsupportedValue", message));
+                return None;
+            }
+            IngressBackend::Missing => {
+                self.report(field, Fault::error("UnsupportedValue", "names no service"));
+                return None;
+            }
+        };
+        let name = self.name.sibling(service);
+        self.ask_for(&name, port, field);
+        let resolved = self.index.services.get(&name).and_then(|service| service::resolve(service, port));
+        let websocket = resolved.as_ref().is_some_and(service::ResolvedPort::is_websocket);
+        Some((service::key(&name, resolved.as_ref(), port), websocket))
+    }
+
+    fn ask_for(&mut self, service: &Name, port: &PortReference, field: &str) {
+        let ports = self.demand.services.entry(service.clone()).or_default();
+        ports.entry(port.clone()).or_insert_with(|| format!("{field}.service"));
+    }
+}
+
+fn default_match(host: Option<&HostName>) -> Match<'_> {
+    Match {
+        host,
+        word: "default",
+        path: PathMatch::Pattern("/*".to_owned()),
+        priority: DEFAULT_BACKEND_PRIORITY,
+    }
+}
+
+/// How a path is compared; else the field that is wrong and why.
+fn path_match(path: &IngressPath) -> Result<(&'static str, PathMatch), (&'static str, String)> {
+    let text = path.path.as_ref();
+    if text.len() > MAX_PATH_BYTES {
+        let message = format!("has {} bytes, at most {MAX_PATH_BYTES} are allowed", text.len());
+        return Err(("path", message));
+    }
+    if !text.is_empty() && !text.starts_with('/') {
+        return Err(("path", format!("{text:?} does not begin with \"/\"")));
+    }
+    match (path.path_type.as_ref(), text) {
+        ("Prefix" | "ImplementationSpecific", "") => Ok(("Prefix", PathMatch::Prefix("/".to_owned()))),
+        ("Prefix", _) => Ok(("Prefix", PathMatch::Prefix(without_trailing_slash(text)))),
+        ("Exact", "") => Err(("path", "an exact path is needed, beginning with \"/\"".to_owned())),
+        ("Exact", _) => Ok(("Exact", PathMatch::Exact(text.to_owned()))),
+        ("ImplementationSpecific", _) => Ok(("ImplementationSpecific", PathMatch::Pattern(text.to_owned()))),
+        (other, _) => {
+            let message = format!("{other:?} is not one of Prefix, Exact, ImplementationSpecific");
+            Err(("pathType", message))
+        }
+    }
+}
+
+/// Kubernetes: a trailing slash of a prefix is ignored.
+fn without_trailing_slash(path: &str) -> String {
+    match path.trim_end_matches('/') {
+        "" => "/".to_owned(),
+        trimmed => trimmed.to_owned(),
+    }
+}

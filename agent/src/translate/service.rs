@@ -1,0 +1,224 @@
+//! Service ports that routes refer to, and only those.
+//!
+//! Each gives a [`Service`] and the [`EndpointSet`] of the same key. A service or port that is not there gives both as
+//! well: the service says why it is empty, so that its neighbours are not hidden and the route has somewhere to point.
+//!
+//! `appProtocol` chooses the scheme: `https` and `kubernetes.io/wss` → https, `grpc` and `kubernetes.io/h2c` → grpc
+//! (the only way in which APISIX speaks HTTP/2 without TLS), `grpcs` → grpcs, anything else → http.
+
+use hubline::model::{
+    BackendSettings, EndpointSet, HostName, Key, Port, Protocol, Resource, ResourceKind, Scheme, Service, ServicePort,
+    TrafficPolicy, Unresolved,
+};
+
+use super::endpoints;
+use super::rendered::{Fault, Rendered};
+use crate::index::Index;
+use crate::source::object::{self, PortReference};
+use crate::source::{Kind, Name};
+
+/// A service's port that a reference led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ResolvedPort {
+    pub(super) number: Port,
+    /// Empty when it has none.
+    pub(super) name: Box<str>,
+    /// `TCP`, `UDP` or `SCTP`.
+    pub(super) protocol: Box<str>,
+    node_port: Option<Port>,
+    app_protocol: Option<Box<str>>,
+}
+
+impl ResolvedPort {
+    /// Whether its application protocol is websocket.
+    pub(super) fn is_websocket(&self) -> bool {
+        matches!(self.app_protocol.as_deref(), Some("kubernetes.io/ws" | "kubernetes.io/wss"))
+    }
+
+    fn section(&self) -> String {
+        match &*self.protocol {
+            "TCP" => self.number.to_string(),
+            other => format!("{}/{other}", self.number),
+        }
+    }
+}
+
+/// Finds the port that a reference means; TCP is preferred where two protocols share a number.
+pub(super) fn resolve(service: &object::Service, reference: &PortReference) -> Option<ResolvedPort> {
+    let mut candidates: Vec<ResolvedPort> = service
+        .ports
+        .iter()
+        .filter(|port| match reference {
+            PortReference::Number(number) => port.number == *number,
+            PortReference::Name(name) => port.name == *name,
+            PortReference::Missing => false,
+        })
+        .filter_map(resolved)
+        .collect();
+    candidates.sort_by_key(|port| *port.protocol != *"TCP");
+    candidates.into_iter().next().or_else(|| external_port(service, reference))
+}
+
+fn resolved(port: &object::ServicePort) -> Option<ResolvedPort> {
+    Some(ResolvedPort {
+        number: Port::new(port.number).ok()?,
+        name: port.name.clone(),
+        protocol: port.protocol.clone(),
+        node_port: port.node_port.and_then(|port| Port::new(port).ok()),
+        app_protocol: port.app_protocol.clone(),
+    })
+}
+
+/// A service of type `ExternalName` need not list its ports: any number is one.
+fn external_port(service: &object::Service, reference: &PortReference) -> Option<ResolvedPort> {
+    let (Some(_), PortReference::Number(number)) = (&service.external_name, reference) else {
+        return None;
+    };
+    Some(ResolvedPort {
+        number: Port::new(*number).ok()?,
+        name: "".into(),
+        protocol: "TCP".into(),
+        node_port: None,
+        app_protocol: None,
+    })
+}
+
+/// The key of a referred port: its number, or the reference itself where it leads nowhere.
+pub(super) fn key(name: &Name, resolved: Option<&ResolvedPort>, reference: &PortReference) -> Key {
+    let section = resolved.map_or_else(|| reference.to_string(), ResolvedPort::section);
+    let source = Kind::Service.group_kind();
+    Key::new(ResourceKind::Service, &source, &name.namespace, &name.name, &section)
+}
+
+pub(super) fn render(index: &Index, name: &Name) -> Rendered {
+    let mut rendered = Rendered::default();
+    if !index.listings.is_listed(Kind::Service) {
+        return rendered;
+    }
+    let service = index.services.get(name);
+    for (ingress, usage) in index.service_users.of(name).into_iter().flatten() {
+        for (reference, field) in usage {
+            let port = service.and_then(|service| resolve(service, reference));
+            let problem = problem(name, service, port.as_ref(), reference);
+            if let Some(problem) = &problem {
+                let fault = Fault::error(problem.reason, problem.message.clone());
+                rendered.report(Kind::Ingress, ingress, field.clone(), fault);
+            }
+            let key = key(name, port.as_ref(), reference);
+            if rendered.entries.contains_key(&key) {
+                continue;
+            }
+            let unresolved = problem.map(|problem| Unresolved {
+                reason: problem.reason.to_owned(),
+                message: format!("{}; Ingress {ingress} names it in {field}", problem.message),
+            });
+            let endpoints = match (&port, &unresolved) {
+                (Some(port), None) => endpoints::of_port(&mut rendered, index, name, port),
+                _ => EndpointSet::default(),
+            };
+            let endpoints_key = key.with_kind(ResourceKind::EndpointSet);
+            let model = model(service, port.as_ref(), reference, unresolved, endpoints_key.clone());
+            rendered.entries.insert(endpoints_key, Resource::EndpointSet(endpoints));
+            rendered.entries.insert(key, Resource::Service(model));
+        }
+    }
+    rendered
+}
+
+/// Why a reference cannot be served.
+fn problem(
+    name: &Name,
+    service: Option<&object::Service>,
+    port: Option<&ResolvedPort>,
+    reference: &PortReference,
+) -> Option<Fault> {
+    let Some(service) = service else {
+        return Some(Fault::error("BackendNotFound", format!("Service {name} does not exist")));
+    };
+    let Some(port) = port else {
+        return Some(Fault::error("BackendNotFound", no_port(name, service, reference)));
+    };
+    if *port.protocol != *"TCP" {
+        let message = format!("port {} of Service {name} is {}; HTTP needs TCP", port.number, port.protocol);
+        return Some(Fault::error("UnsupportedValue", message));
+    }
+    let external = service.external_name.as_deref()?;
+    let error = HostName::new(external).err()?;
+    let message = format!("externalName of Service {name}: {error}");
+    Some(Fault::error("UnsupportedValue", message))
+}
+
+fn no_port(name: &Name, service: &object::Service, reference: &PortReference) -> String {
+    let known: Vec<String> = service
+        .ports
+        .iter()
+        .map(|port| match &*port.name {
+            "" => port.number.to_string(),
+            name => format!("{} ({name})", port.number),
+        })
+        .collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    match reference {
+        PortReference::Missing => format!("no port of Service {name} is named; it has: {known}"),
+        PortReference::Number(_) | PortReference::Name(_) => {
+            format!("Service {name} has no port {reference}; it has: {known}")
+        }
+    }
+}
+
+fn model(
+    service: Option<&object::Service>,
+    port: Option<&ResolvedPort>,
+    reference: &PortReference,
+    unresolved: Option<Unresolved>,
+    endpoints: Key,
+) -> Service {
+    let external = service.and_then(|service| service.external_name.as_deref());
+    let local = service.is_some_and(|service| service.local_traffic_only);
+    let balancer = service.map(|service| service.load_balancer.as_slice()).unwrap_or_default();
+    Service {
+        port: port.map_or_else(|| unresolved_port(reference), service_port),
+        endpoints,
+        external_name: external.and_then(|name| HostName::new(name).ok()),
+        node_port: port.and_then(|port| port.node_port),
+        external_traffic_policy: if local { TrafficPolicy::Local } else { TrafficPolicy::Cluster },
+        load_balancer_addresses: balancer.iter().map(|address| address.as_ref().to_owned()).collect(),
+        settings: BackendSettings {
+            scheme: scheme(port.and_then(|port| port.app_protocol.as_deref())),
+            ..BackendSettings::default()
+        },
+        unresolved,
+    }
+}
+
+fn service_port(port: &ResolvedPort) -> ServicePort {
+    ServicePort {
+        number: Some(port.number),
+        name: (!port.name.is_empty()).then(|| port.name.as_ref().to_owned()),
+        protocol: if *port.protocol == *"UDP" { Protocol::Udp } else { Protocol::Tcp },
+        app_protocol: port.app_protocol.as_deref().map(str::to_owned),
+    }
+}
+
+fn unresolved_port(reference: &PortReference) -> ServicePort {
+    let (number, name) = match reference {
+        PortReference::Number(number) => (Port::new(*number).ok(), None),
+        PortReference::Name(name) => (None, Some(name.as_ref().to_owned())),
+        PortReference::Missing => (None, None),
+    };
+    ServicePort {
+        number,
+        name,
+        protocol: Protocol::Tcp,
+        app_protocol: None,
+    }
+}
+
+fn scheme(app_protocol: Option<&str>) -> Scheme {
+    match app_protocol.map(str::to_ascii_lowercase).as_deref() {
+        Some("https" | "kubernetes.io/wss") => Scheme::Https,
+        Some("grpc" | "kubernetes.io/h2c") => Scheme::Grpc,
+        Some("grpcs") => Scheme::Grpcs,
+        _ => Scheme::Http,
+    }
+}

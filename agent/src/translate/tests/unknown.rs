@@ -1,0 +1,123 @@
+//! `an_error_is_not_an_empty_list`, at the level of translate.
+
+use hubline::model::{Completeness, ResourceKind};
+
+use super::fixture::*;
+use super::*;
+use crate::source::{Coverage, Fetch};
+
+/// Which kinds of resources become unknown when a kind cannot be listed.
+fn unknown_without(kind: Kind) -> &'static [ResourceKind] {
+    use ResourceKind::{Certificate, ClusterInfo, EndpointSet, Node, Route, Service};
+    match kind {
+        Kind::Ingress | Kind::IngressClass => &[Route, Service, EndpointSet, Certificate],
+        Kind::Service => &[Route, Service, EndpointSet],
+        Kind::EndpointSlice => &[EndpointSet],
+        Kind::Secret => &[Certificate],
+        Kind::Node => &[Node, ClusterInfo],
+    }
+}
+
+fn unknown(groups: &[GroupState]) -> Vec<(ResourceKind, &str)> {
+    let unknown = groups.iter().filter_map(|state| match &state.completeness {
+        Completeness::Unknown { reason } => Some((state.group.kind, reason.as_str())),
+        Completeness::Complete => None,
+    });
+    unknown.collect()
+}
+
+fn failed(kind: Kind) -> SourceEvent {
+    let reason = "403 forbidden".to_owned();
+    SourceEvent::Failed { kind, reason }
+}
+
+#[test]
+fn an_error_is_not_an_empty_list() {
+    let objects = shop();
+    let complete = started(&objects).1;
+    for kind in Kind::ALL.iter().copied() {
+        let mut translator = Translator::new(options());
+        for event in listing(&objects, Some(kind)) {
+            translator.apply(event);
+        }
+        translator.apply(failed(kind));
+        let output = translator.drain();
+        let groups = output.groups.clone().unwrap();
+        let kinds: Vec<ResourceKind> = unknown(&groups).iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(kinds, unknown_without(kind), "{kind:?}");
+        for (_, reason) in unknown(&groups) {
+            assert!(reason.contains(kind.name()) && reason.contains("403 forbidden"), "{reason}");
+        }
+        let mut expected = complete.upserts.clone();
+        expected.retain(|entry| !kinds.contains(&entry.key.kind));
+        assert_eq!(output.upserts, expected, "{kind:?}");
+        assert_eq!(output.removals, []);
+        assert_eq!(output.diagnostics.map(|diagnostics| diagnostics.len()), Some(1), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_kind_that_is_allowed_later_completes_its_groups() {
+    let objects = shop();
+    let complete = started(&objects).1;
+    for kind in Kind::ALL.iter().copied() {
+        let mut translator = Translator::new(options());
+        let mut held = Held::default();
+        for event in listing(&objects, Some(kind)) {
+            translator.apply(event);
+        }
+        translator.apply(failed(kind));
+        held.take(translator.drain());
+        for event in listing(&objects, None) {
+            translator.apply(event);
+        }
+        held.take(translator.drain());
+        let mut expected = Held::default();
+        expected.take(complete.clone());
+        assert_eq!(held, expected, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_failure_after_the_first_listing_changes_nothing_but_a_diagnostic() {
+    let objects = shop();
+    for kind in Kind::ALL.iter().copied() {
+        let (mut translator, _) = started(&objects);
+        translator.apply(SourceEvent::Begin(kind));
+        translator.apply(failed(kind));
+        let output = translator.drain();
+        assert_eq!(short(&output), Vec::<String>::new(), "{kind:?}");
+        assert_eq!(output.groups, None);
+        assert_eq!(output.diagnostics.unwrap()[0].reason, "ListFailed");
+        for event in listing(&objects, None) {
+            translator.apply(event);
+        }
+        let output = translator.drain();
+        assert_eq!(output.diagnostics, Some(Vec::new()), "the fault is over");
+        assert_eq!(short(&output), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_complete_listing_removes_what_it_does_not_show() {
+    let (mut translator, _) = started(&shop());
+    let (kind, coverage) = (Kind::Ingress, Coverage::All);
+    translator.apply(SourceEvent::Begin(kind));
+    translator.apply(SourceEvent::End { kind, coverage });
+    assert_eq!(translator.drain().removals.len(), 4);
+}
+
+#[test]
+fn a_forbidden_secret_makes_certificates_unknown_until_it_is_answered_once() {
+    let (mut translator, _) = super::changes::selected();
+    let name = Name::new("shop", "pair");
+    let outcome = Fetch::Failed("403 forbidden".to_owned());
+    translator.apply(SourceEvent::Fetched { name: name.clone(), outcome });
+    let output = translator.drain();
+    let groups = output.groups.unwrap();
+    let expected = "Secret shop/pair could not be read: 403 forbidden";
+    assert_eq!(unknown(&groups), [(ResourceKind::Certificate, expected)]);
+    let outcome = Fetch::NotFound;
+    translator.apply(SourceEvent::Fetched { name, outcome });
+    assert_eq!(unknown(&translator.drain().groups.unwrap()), []);
+}

@@ -1,0 +1,144 @@
+//! A snapshot as a YAML file, as dry runs write and read it.
+//!
+//! Secrets stand there as fingerprints. [`Secrets::Shown`] appends a top-level map `secrets`, fingerprint to text,
+//! from which [`from_yaml`] puts them back; without it they stay fingerprints, which is enough to see what would change.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Certificate, Plugin, Resource, SecretText, Snapshot};
+
+/// Whether a file shows secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    /// Fingerprints only.
+    Redacted,
+    /// With the texts: the file is as confidential as they are.
+    Shown,
+}
+
+/// Why a file is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotFileError {
+    /// It could not be written.
+    #[error("snapshot cannot be written as YAML: {0}")]
+    Write(String),
+    /// It could not be read.
+    #[error("not a snapshot in YAML: {0}")]
+    Read(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct File {
+    cluster: crate::model::ClusterId,
+    groups: Vec<crate::model::GroupState>,
+    resources: Vec<crate::model::Entry>,
+    #[serde(default)]
+    secrets: BTreeMap<String, SecretText>,
+}
+
+#[derive(Serialize)]
+struct ShownSecrets<'a> {
+    secrets: BTreeMap<String, &'a str>,
+}
+
+/// Writes a snapshot.
+///
+/// # Errors
+/// [`SnapshotFileError::Write`] when a value has no form in YAML.
+pub fn to_yaml(snapshot: &Snapshot, secrets: Secrets) -> Result<String, SnapshotFileError> {
+    let write = |error: serde_saphyr::ser::Error| SnapshotFileError::Write(error.to_string());
+    let mut yaml = serde_saphyr::to_string(snapshot).map_err(write)?;
+    let texts = match secrets {
+        Secrets::Redacted => BTreeMap::new(),
+        Secrets::Shown => texts(snapshot),
+    };
+    if !texts.is_empty() {
+        yaml.push_str(&serde_saphyr::to_string(&ShownSecrets { secrets: texts }).map_err(write)?);
+    }
+    Ok(yaml)
+}
+
+/// Reads a snapshot, and puts back the secrets that the file shows.
+///
+/// # Errors
+/// [`SnapshotFileError::Read`] names the line and what is wrong, and quotes nothing of the file.
+pub fn from_yaml(text: &str) -> Result<Snapshot, SnapshotFileError> {
+    let options = serde_saphyr::options! { with_snippet: false };
+    let file: File = serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| SnapshotFileError::Read(error.to_string()))?;
+    let mut snapshot = Snapshot {
+        cluster: file.cluster,
+        groups: file.groups,
+        resources: file.resources,
+    };
+    for secret in snapshot
+        .resources
+        .iter_mut()
+        .flat_map(|entry| secrets_mut(&mut entry.resource))
+    {
+        if let Some(text) = file.secrets.get(&secret.fingerprint()) {
+            *secret = text.clone();
+        }
+    }
+    Ok(snapshot)
+}
+
+fn texts(snapshot: &Snapshot) -> BTreeMap<String, &str> {
+    let secrets = snapshot.resources.iter().flat_map(|entry| secrets(&entry.resource));
+    secrets
+        .filter(|secret| !secret.is_redacted())
+        .map(|secret| (secret.fingerprint(), secret.expose()))
+        .collect()
+}
+
+fn plugins(resource: &Resource) -> &[Plugin] {
+    match resource {
+        Resource::Route(route) => &route.plugins,
+        Resource::StreamRoute(route) => &route.plugins,
+        Resource::Consumer(consumer) => &consumer.plugins,
+        Resource::PluginSet(set) => &set.plugins,
+        Resource::GlobalRule(rule) => &rule.plugins,
+        Resource::Service(_)
+        | Resource::EndpointSet(_)
+        | Resource::Certificate(_)
+        | Resource::Node(_)
+        | Resource::Export(_)
+        | Resource::ClusterInfo(_) => &[],
+    }
+}
+
+fn plugins_mut(resource: &mut Resource) -> &mut [Plugin] {
+    match resource {
+        Resource::Route(route) => &mut route.plugins,
+        Resource::StreamRoute(route) => &mut route.plugins,
+        Resource::Consumer(consumer) => &mut consumer.plugins,
+        Resource::PluginSet(set) => &mut set.plugins,
+        Resource::GlobalRule(rule) => &mut rule.plugins,
+        Resource::Service(_)
+        | Resource::EndpointSet(_)
+        | Resource::Certificate(_)
+        | Resource::Node(_)
+        | Resource::Export(_)
+        | Resource::ClusterInfo(_) => &mut [],
+    }
+}
+
+fn secrets(resource: &Resource) -> Vec<&SecretText> {
+    match resource {
+        Resource::Certificate(Certificate { private_key, .. }) => vec![private_key],
+        other => plugins(other).iter().map(|plugin| &plugin.config).collect(),
+    }
+}
+
+fn secrets_mut(resource: &mut Resource) -> Vec<&mut SecretText> {
+    match resource {
+        Resource::Certificate(Certificate { private_key, .. }) => vec![private_key],
+        other => plugins_mut(other).iter_mut().map(|plugin| &mut plugin.config).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
