@@ -1,0 +1,56 @@
+use super::*;
+
+const MINIMAL: &str = "cluster: a\nhubs: [{addresses: [\"hub:8443\"]}]\n";
+
+#[test]
+fn a_minimal_configuration_has_defaults_for_the_rest() {
+    let config = AgentConfig::parse("agent.yaml", MINIMAL).unwrap();
+    assert_eq!(config.startup_grace, Duration::from_secs(30));
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8081");
+    assert_eq!(config.source, SourceConfig::default());
+    assert_eq!(config.translate_options().unwrap(), TranslateOptions::new(ClusterId::new("a").unwrap()));
+}
+
+#[test]
+fn every_key_can_be_set() {
+    let text = "
+cluster: a
+instance: pod
+source: {kube: {kubeconfig: /k, namespaces: [shop], lease: {namespace: n}}}
+hubs:
+- addresses: [\"10.0.0.1:8443\", \"[fd00::1]:8443\"]
+  serverName: hub.example.com
+tls: {ca: /ca, certificate: /crt, key: /key}
+ingressClass: {name: edge, controllers: [c]}
+zone: z
+addresses: [1.2.3.4]
+listen: 0.0.0.0:9
+startupGrace: 5s
+logging: {level: debug, format: json}
+";
+    let config = AgentConfig::parse("agent.yaml", text).unwrap();
+    let kube = config.source.kube.clone().unwrap();
+    assert_eq!((kube.lease.namespace.as_str(), kube.lease.name.as_str()), ("n", "hubline-agent"));
+    assert_eq!(config.translate_options().unwrap().namespaces, kube.namespaces);
+    assert_eq!(config.hubs[0].server_name.as_deref(), Some("hub.example.com"));
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    for (text, words) in [
+        ("clutser: a", ["clutser", "unknown"]),
+        ("cluster: A", ["cluster", "DNS-1123"]),
+        ("cluster: a", ["hubs", "at least one"]),
+        ("cluster: a\nhubs: [{addresses: []}]", ["hubs[0].addresses", "HOST:PORT"]),
+        ("cluster: a\nhubs: [{addresses: [\"https://hub\"]}]", ["hubs[0].addresses", "HOST:PORT"]),
+        ("cluster: a\nhubs: [{addresses: [\"hub:0\"]}]", ["hubs[0].addresses", "HOST:PORT"]),
+        (
+            "cluster: a\nhubs: [{addresses: [\"h:1\"]}]\nsource: {kube: {}, manifest: {directory: /m}}",
+            ["source", "only one"],
+        ),
+        ("cluster: a\nstartupGrace: soon", ["startupGrace", "30s"]),
+    ] {
+        let error = AgentConfig::parse("agent.yaml", text).unwrap_err().to_string();
+        assert!(words.iter().all(|word| error.contains(word)), "{text:?}: {error}");
+    }
+}
