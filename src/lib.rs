@@ -6,7 +6,7 @@
 pub mod cli;
 pub mod config;
 pub mod model;
-pub mod telemetry;
 pub mod snapshot_file;
+pub mod telemetry;
 pub mod tls;
 pub mod wire;

@@ -8,6 +8,5 @@ pub mod publish;
 pub mod session;
 pub mod status;
 pub mod index;
-pub mod output;
 pub mod source;
 pub mod translate;

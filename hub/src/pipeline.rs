@@ -63,8 +63,7 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
     let clusters = reloader.clusters();
 
     let (store, restored) = Store::open(&options::store(&config))?;
-    let (persist, persisting) =
-        store.start(config.tuning.write_behind, metrics.register(PersistMetrics::register));
+    let (persist, persisting) = store.start(config.tuning.write_behind, metrics.register(PersistMetrics::register));
     let restored: Vec<_> = restored
         .into_iter()
         .map(|(id, restored)| (id.clone(), Cluster::restore(id, restored)))

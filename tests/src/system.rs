@@ -28,6 +28,17 @@ pub use look::Answer;
 /// How long anything may take before a test calls it lost: far above what it takes on a busy machine with two cores.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The APISIX that the hub writes to.
+#[derive(Clone)]
+pub struct Target {
+    /// Base URL of its Admin API.
+    pub admin: String,
+    /// Its admin key.
+    pub key: String,
+    /// Base URL of its gateway.
+    pub gateway: String,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct System {
@@ -37,6 +48,7 @@ pub struct System {
     pub apisix: StandIn,
     /// Between agents and hub.
     pub hub_link: Link,
+    gateway: String,
     config: HubConfig,
     hub: Option<Program>,
     agents: BTreeMap<String, Program>,
@@ -51,14 +63,16 @@ impl System {
         hubline::tls::install_provider();
         let apisix = StandIn::start(StandInOptions::default()).await?;
         let (admin, key) = (apisix.admin_url(), apisix.admin_key().to_owned());
-        Self::start_with(clusters, apisix, &admin, &key).await
+        let gateway = format!("http://{}", apisix.gateway_addr());
+        Self::start_with(clusters, apisix, Target { admin, key, gateway }).await
     }
 
-    /// As [`System::start`], with a hub that writes to the APISIX at `admin` whatever the stand-in is.
+    /// As [`System::start`], with a hub that writes to `target`, whatever the stand-in is.
     ///
     /// # Errors
     /// When something cannot be started.
-    pub async fn start_with(clusters: &[&str], apisix: StandIn, admin: &str, key: &str) -> Result<Self> {
+    pub async fn start_with(clusters: &[&str], apisix: StandIn, target: Target) -> Result<Self> {
+        hubline::tls::install_provider();
         let folder = tempfile::tempdir()?;
         let authority = Authority::new("sandbox")?;
         let agents: SocketAddr = (Ipv4Addr::LOCALHOST, free_port()?).into();
@@ -69,12 +83,14 @@ impl System {
             &authority,
             &authority.issue_hub(&["localhost", "127.0.0.1"])?,
         )?;
-        let config = hub_config(folder.path(), files, agents, clusters, admin, key)?;
+        let config = hub_config(folder.path(), files, agents, clusters, &target)?;
+        let gateway = target.gateway;
         let mut system = Self {
             folder,
             authority,
             apisix,
             hub_link,
+            gateway,
             config,
             hub: None,
             agents: BTreeMap::new(),
@@ -155,8 +171,7 @@ fn hub_config(
     tls: Files,
     agents: SocketAddr,
     clusters: &[&str],
-    admin: &str,
-    key: &str,
+    target: &Target,
 ) -> Result<HubConfig> {
     let mut config = HubConfig {
         hub: "sandbox".to_owned(),
@@ -168,9 +183,9 @@ fn hub_config(
     config.listen.agents = agents;
     config.listen.api = ApiAddress::Unix(folder.join("hub.sock"));
     config.target.name = "sandbox".to_owned();
-    config.target.admin.addresses = vec![admin.to_owned()];
+    config.target.admin.addresses = vec![target.admin.clone()];
     let key_file = folder.join("admin.key");
-    std::fs::write(&key_file, key)?;
+    std::fs::write(&key_file, &target.key)?;
     config.target.admin.key_file = Some(key_file);
     for name in clusters {
         config.clusters.push(ClusterConfig::named(ClusterId::new(name)?));

@@ -29,7 +29,10 @@ pub(super) fn ingest(config: &HubConfig) -> Settings {
 }
 
 pub(super) fn store(config: &HubConfig) -> StoreOptions {
-    StoreOptions { data_dir: config.data_dir.clone(), key_file: config.key_file.clone() }
+    StoreOptions {
+        data_dir: config.data_dir.clone(),
+        key_file: config.key_file.clone(),
+    }
 }
 
 pub(super) fn plan(config: &HubConfig) -> Result<PlanOptions, IdError> {

@@ -37,7 +37,7 @@ impl System {
     /// # Errors
     /// When the gateway itself cannot be reached.
     pub async fn get(&self, host: &str, path: &str) -> Result<Answer> {
-        let url = format!("http://{}{path}", self.apisix.gateway_addr());
+        let url = format!("{}{path}", self.gateway);
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
         let response = client.get(url).header(HOST, host).send().await?;
         let status = response.status().as_u16();
@@ -78,6 +78,11 @@ impl System {
     /// # Errors
     /// When it cannot be reached, or answers no JSON.
     pub async fn api(&self, path: &str) -> Result<Value> {
+        let response = self.ask(path).await?;
+        response.json().await.with_context(|| format!("{path} gave no JSON"))
+    }
+
+    async fn ask(&self, path: &str) -> Result<reqwest::Response> {
         let ApiAddress::Unix(socket) = &self.config.listen.api else {
             bail!("the sandbox's hub has a unix socket")
         };
@@ -85,8 +90,7 @@ impl System {
             .unix_socket(socket.as_path())
             .timeout(PATIENCE)
             .build()?;
-        let response = client.get(format!("http://hub{path}")).send().await?;
-        response.json().await.with_context(|| format!("{path} gave no JSON"))
+        Ok(client.get(format!("http://hub{path}")).send().await?)
     }
 
     /// Waits until the hub's API answers as wanted, or is there at all.

@@ -223,10 +223,8 @@ pub(super) fn view() -> View {
         view.clusters.insert(cluster(name), Arc::new(summary(name, state)));
         let route_key = global(name, key(ResourceKind::Route, "web", "x"));
         view.resources.insert(route_key, stored(route(host)));
-        view.resources.insert(
-            global(name, key(ResourceKind::Service, "web", "80")),
-            stored(service()),
-        );
+        view.resources
+            .insert(global(name, key(ResourceKind::Service, "web", "80")), stored(service()));
         view.resources.insert(
             global(name, key(ResourceKind::EndpointSet, "web", "80")),
             stored(endpoints()),
