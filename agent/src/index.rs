@@ -152,13 +152,17 @@ impl Index {
         if self.listings.covers_all(Kind::Secret) {
             return BTreeSet::new();
         }
-        let wanted = self.secret_users.targets().filter(|name| !self.secrets.is_watched(name));
+        let wanted = self
+            .secret_users
+            .targets()
+            .filter(|name| !self.secrets.is_watched(name));
         wanted.cloned().collect()
     }
 
     /// Makes every certificate dirty.
     pub(crate) fn touch_secrets(&mut self) {
-        self.dirty.extend(self.secret_users.targets().cloned().map(Unit::Secret));
+        self.dirty
+            .extend(self.secret_users.targets().cloned().map(Unit::Secret));
     }
 
     fn end(&mut self, kind: Kind, coverage: crate::source::Coverage) {
@@ -167,7 +171,8 @@ impl Index {
         for name in self.names(kind).into_iter().filter(|name| !seen.contains(name)) {
             self.delete(&ObjectId { kind, name });
         }
-        self.malformed.retain(|id, _| id.kind != kind || seen.contains(&id.name));
+        self.malformed
+            .retain(|id, _| id.kind != kind || seen.contains(&id.name));
         self.faults_changed = true;
         if first {
             self.touch_everything();
@@ -191,7 +196,8 @@ impl Index {
         self.dirty.insert(Unit::Cluster);
         self.touch_ingresses();
         self.touch_secrets();
-        self.dirty.extend(self.service_users.targets().cloned().map(Unit::Service));
+        self.dirty
+            .extend(self.service_users.targets().cloned().map(Unit::Service));
         self.dirty.extend(self.nodes.keys().cloned().map(Unit::Node));
     }
 

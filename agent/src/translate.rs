@@ -245,7 +245,10 @@ impl Translator {
     }
 
     fn all_diagnostics(&self) -> Vec<Diagnostic> {
-        let units = self.published.values().flat_map(|unit| unit.diagnostics.iter().cloned());
+        let units = self
+            .published
+            .values()
+            .flat_map(|unit| unit.diagnostics.iter().cloned());
         let mut all: Vec<Diagnostic> = units
             .chain(self.index.problems.iter().cloned())
             .chain(self.index.malformed.iter().map(malformed))

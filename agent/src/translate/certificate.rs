@@ -34,10 +34,18 @@ pub(super) fn render(index: &Index, name: &Name) -> Rendered {
 
 fn known(rendered: &mut Rendered, index: &Index, name: &Name, slot: &Slot) {
     if let Some(fault) = &slot.fault {
-        let kept = slot.good.as_ref().map_or("", |_| "; the last good certificate stays in force");
+        let kept = slot
+            .good
+            .as_ref()
+            .map_or("", |_| "; the last good certificate stays in force");
         let message = format!("{}{kept}", fault.message);
         let told = format!("Secret {name} {}: {message}", fault.field);
-        rendered.report(Kind::Secret, name, fault.field, Fault::error(INVALID_REFERENCE, message));
+        rendered.report(
+            Kind::Secret,
+            name,
+            fault.field,
+            Fault::error(INVALID_REFERENCE, message),
+        );
         report_to_users(rendered, index, name, told);
     }
     let Some(pair) = &slot.good else {

@@ -32,7 +32,10 @@ pub(super) struct ResolvedPort {
 impl ResolvedPort {
     /// Whether its application protocol is websocket.
     pub(super) fn is_websocket(&self) -> bool {
-        matches!(self.app_protocol.as_deref(), Some("kubernetes.io/ws" | "kubernetes.io/wss"))
+        matches!(
+            self.app_protocol.as_deref(),
+            Some("kubernetes.io/ws" | "kubernetes.io/wss")
+        )
     }
 
     fn section(&self) -> String {
@@ -56,7 +59,10 @@ pub(super) fn resolve(service: &object::Service, reference: &PortReference) -> O
         .filter_map(resolved)
         .collect();
     candidates.sort_by_key(|port| *port.protocol != *"TCP");
-    candidates.into_iter().next().or_else(|| external_port(service, reference))
+    candidates
+        .into_iter()
+        .next()
+        .or_else(|| external_port(service, reference))
 }
 
 fn resolved(port: &object::ServicePort) -> Option<ResolvedPort> {
@@ -133,13 +139,19 @@ fn problem(
     reference: &PortReference,
 ) -> Option<Fault> {
     let Some(service) = service else {
-        return Some(Fault::error("BackendNotFound", format!("Service {name} does not exist")));
+        return Some(Fault::error(
+            "BackendNotFound",
+            format!("Service {name} does not exist"),
+        ));
     };
     let Some(port) = port else {
         return Some(Fault::error("BackendNotFound", no_port(name, service, reference)));
     };
     if *port.protocol != *"TCP" {
-        let message = format!("port {} of Service {name} is {}; HTTP needs TCP", port.number, port.protocol);
+        let message = format!(
+            "port {} of Service {name} is {}; HTTP needs TCP",
+            port.number, port.protocol
+        );
         return Some(Fault::error("UnsupportedValue", message));
     }
     let external = service.external_name.as_deref()?;
@@ -157,7 +169,11 @@ fn no_port(name: &Name, service: &object::Service, reference: &PortReference) ->
             name => format!("{} ({name})", port.number),
         })
         .collect();
-    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let known = if known.is_empty() {
+        "none".to_owned()
+    } else {
+        known.join(", ")
+    };
     match reference {
         PortReference::Missing => format!("no port of Service {name} is named; it has: {known}"),
         PortReference::Number(_) | PortReference::Name(_) => {
@@ -175,13 +191,19 @@ fn model(
 ) -> Service {
     let external = service.and_then(|service| service.external_name.as_deref());
     let local = service.is_some_and(|service| service.local_traffic_only);
-    let balancer = service.map(|service| service.load_balancer.as_slice()).unwrap_or_default();
+    let balancer = service
+        .map(|service| service.load_balancer.as_slice())
+        .unwrap_or_default();
     Service {
         port: port.map_or_else(|| unresolved_port(reference), service_port),
         endpoints,
         external_name: external.and_then(|name| HostName::new(name).ok()),
         node_port: port.and_then(|port| port.node_port),
-        external_traffic_policy: if local { TrafficPolicy::Local } else { TrafficPolicy::Cluster },
+        external_traffic_policy: if local {
+            TrafficPolicy::Local
+        } else {
+            TrafficPolicy::Cluster
+        },
         load_balancer_addresses: balancer.iter().map(|address| address.as_ref().to_owned()).collect(),
         settings: BackendSettings {
             scheme: scheme(port.and_then(|port| port.app_protocol.as_deref())),
@@ -195,7 +217,11 @@ fn service_port(port: &ResolvedPort) -> ServicePort {
     ServicePort {
         number: Some(port.number),
         name: (!port.name.is_empty()).then(|| port.name.as_ref().to_owned()),
-        protocol: if *port.protocol == *"UDP" { Protocol::Udp } else { Protocol::Tcp },
+        protocol: if *port.protocol == *"UDP" {
+            Protocol::Udp
+        } else {
+            Protocol::Tcp
+        },
         app_protocol: port.app_protocol.as_deref().map(str::to_owned),
     }
 }

@@ -161,7 +161,11 @@ fn diagnostic(file: &str, problem: &Problem) -> Diagnostic {
 
 fn listing(objects: &BTreeMap<ObjectId, Object>) -> Vec<SourceEvent> {
     let mut events: Vec<SourceEvent> = Kind::ALL.iter().map(|kind| SourceEvent::Begin(*kind)).collect();
-    events.extend(objects.values().map(|object| SourceEvent::Listed(Box::new(object.clone()))));
+    events.extend(
+        objects
+            .values()
+            .map(|object| SourceEvent::Listed(Box::new(object.clone()))),
+    );
     events.extend(Kind::ALL.iter().map(|kind| SourceEvent::End {
         kind: *kind,
         coverage: Coverage::All,
