@@ -157,10 +157,10 @@ async fn a_crash_loses_at_most_what_was_not_flushed() {
     }
     let (_, restored) = reopen(crashed.path());
     assert_eq!(names(&restored), [("x".to_owned(), good(&set("x"), 1).hash())]);
-    drop(writer);
+    drop((writer, database));
     persisting.finished().await.unwrap();
     let (_, restored) = reopen(directory.path());
-    assert_eq!(names(&restored).len(), 2);
+    assert_eq!(names(&restored).len(), 2, "the end writes what waits");
 }
 
 #[tokio::test]
