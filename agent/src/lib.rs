@@ -2,11 +2,11 @@
 //!
 //! Data flows `source → index → translate → publish → session`; what the hub answers comes back through `status`.
 
+pub mod index;
 pub mod metrics;
 pub mod output;
 pub mod publish;
 pub mod session;
-pub mod status;
-pub mod index;
 pub mod source;
+pub mod status;
 pub mod translate;

@@ -19,10 +19,13 @@ use pods::Pods;
 
 /// Two clusters, their agents, a hub and an APISIX, on this machine.
 #[derive(Debug, Parser)]
-#[command(name = "cargo demo", after_help = "Examples:
+#[command(
+    name = "cargo demo",
+    after_help = "Examples:
   cargo demo
   cargo demo --once
-  cargo demo --apisix-admin http://127.0.0.1:9180 --key KEY --gateway http://127.0.0.1:9080")]
+  cargo demo --apisix-admin http://127.0.0.1:9180 --key KEY --gateway http://127.0.0.1:9080"
+)]
 pub struct Options {
     /// Check that it all works, and end with 0 or 1.
     #[arg(long)]
@@ -74,9 +77,11 @@ impl Demo {
         let apisix = stand_in(options.once).await?;
         let stand_in = options.apisix_admin.is_none();
         let target = match (&options.apisix_admin, &options.key) {
-            (Some(admin), Some(key)) => {
-                Target { admin: admin.clone(), key: key.clone(), gateway: options.gateway.clone() }
-            }
+            (Some(admin), Some(key)) => Target {
+                admin: admin.clone(),
+                key: key.clone(),
+                gateway: options.gateway.clone(),
+            },
             _ => Target {
                 admin: apisix.admin_url(),
                 key: apisix.admin_key().to_owned(),
@@ -91,7 +96,12 @@ impl Demo {
         for (cluster, ..) in APPS {
             system.start_agent(cluster, Source::Manifests(&folder.join(cluster)))?;
         }
-        Ok(Self { system, pods, gateway, stand_in })
+        Ok(Self {
+            system,
+            pods,
+            gateway,
+            stand_in,
+        })
     }
 
     async fn wait_until_served(&self) -> Result<()> {
@@ -111,9 +121,19 @@ impl Demo {
 async fn stand_in(once: bool) -> Result<StandIn> {
     let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let keep_calls = if once { KeepCalls::All } else { KeepCalls::Last(1_000) };
-    let usual = StandInOptions { admin: at(9180), gateway: at(9080), gateway_tls: at(9443), keep_calls, ..StandInOptions::default() };
+    let usual = StandInOptions {
+        admin: at(9180),
+        gateway: at(9080),
+        gateway_tls: at(9443),
+        keep_calls,
+        ..StandInOptions::default()
+    };
     if !once && let Ok(started) = StandIn::start(usual).await {
         return Ok(started);
     }
-    StandIn::start(StandInOptions { keep_calls, ..StandInOptions::default() }).await
+    StandIn::start(StandInOptions {
+        keep_calls,
+        ..StandInOptions::default()
+    })
+    .await
 }

@@ -166,13 +166,7 @@ impl System {
     }
 }
 
-fn hub_config(
-    folder: &Path,
-    tls: Files,
-    agents: SocketAddr,
-    clusters: &[&str],
-    target: &Target,
-) -> Result<HubConfig> {
+fn hub_config(folder: &Path, tls: Files, agents: SocketAddr, clusters: &[&str], target: &Target) -> Result<HubConfig> {
     let mut config = HubConfig {
         hub: "sandbox".to_owned(),
         tls,

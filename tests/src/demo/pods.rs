@@ -29,15 +29,28 @@ struct Pod {
 impl Pods {
     /// Starts all pods and writes the manifests of each cluster into a directory of its name.
     pub(super) async fn start(folder: &Path, address: Ipv4Addr) -> Result<Self> {
-        let mut pods = Self { folder: folder.to_owned(), pods: BTreeMap::new() };
+        let mut pods = Self {
+            folder: folder.to_owned(),
+            pods: BTreeMap::new(),
+        };
         for (cluster, host, count) in APPS {
             let directory = folder.join(cluster);
             std::fs::create_dir_all(&directory)?;
-            std::fs::write(directory.join("app.yaml"), APP.replace("CLUSTER", cluster).replace("HOST", host))?;
+            std::fs::write(
+                directory.join("app.yaml"),
+                APP.replace("CLUSTER", cluster).replace("HOST", host),
+            )?;
             for number in 1..=count {
                 let name = format!("{cluster}-web-{number}");
                 let backend = EchoBackend::start((address, 0).into(), &name).await?;
-                pods.pods.insert(name, Pod { cluster, address: backend.address(), running: Some(backend) });
+                pods.pods.insert(
+                    name,
+                    Pod {
+                        cluster,
+                        address: backend.address(),
+                        running: Some(backend),
+                    },
+                );
             }
             pods.write_endpoints(cluster)?;
         }
@@ -77,12 +90,17 @@ impl Pods {
 
     fn pod(&mut self, name: &str) -> Result<&mut Pod> {
         let names = self.pods.keys().cloned().collect::<Vec<_>>().join(", ");
-        self.pods.get_mut(name).with_context(|| format!("there is no pod {name:?}; there are {names}"))
+        self.pods
+            .get_mut(name)
+            .with_context(|| format!("there is no pod {name:?}; there are {names}"))
     }
 
     /// The demo's pods share an address and differ by port, so that each has a slice of its own.
     fn write_endpoints(&self, cluster: &str) -> Result<()> {
-        let of_cluster = self.pods.iter().filter(|(_, pod)| pod.cluster == cluster && pod.running.is_some());
+        let of_cluster = self
+            .pods
+            .iter()
+            .filter(|(_, pod)| pod.cluster == cluster && pod.running.is_some());
         let slices: Vec<_> = of_cluster.map(|(name, pod)| slice(name, pod.address)).collect();
         let file = self.folder.join(cluster).join("endpoints.yaml");
         let beside = self.folder.join(format!("{cluster}.new"));

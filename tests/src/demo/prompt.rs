@@ -35,7 +35,10 @@ fn leave(out: &mut dyn Write) -> Result<()> {
 
 fn explain(demo: &Demo, out: &mut dyn Write) -> Result<()> {
     let hub = format!("--hub unix:{}", demo.socket().display());
-    writeln!(out, "\nTwo clusters, both with an Ingress shop/web, behind one APISIX. Try, from another terminal:\n")?;
+    writeln!(
+        out,
+        "\nTwo clusters, both with an Ingress shop/web, behind one APISIX. Try, from another terminal:\n"
+    )?;
     writeln!(out, "a request through the gateway:")?;
     for (_, host, _) in APPS {
         writeln!(out, "  curl -H 'Host: {host}' {}/", demo.gateway)?;
@@ -48,9 +51,16 @@ fn explain(demo: &Demo, out: &mut dyn Write) -> Result<()> {
     for (cluster, ..) in APPS {
         writeln!(out, "  ${{EDITOR:-vi}} {}", demo.pods.manifest(cluster).display())?;
     }
-    writeln!(out, "\nhere: `kill POD` and `start POD` (`pods` lists them), `restart hub`, `help`, `quit`\n")?;
+    writeln!(
+        out,
+        "\nhere: `kill POD` and `start POD` (`pods` lists them), `restart hub`, `help`, `quit`\n"
+    )?;
     if demo.stand_in {
-        writeln!(out, "(APISIX is a stand-in with its Admin API at {})\n", demo.system.apisix.admin_url())?;
+        writeln!(
+            out,
+            "(APISIX is a stand-in with its Admin API at {})\n",
+            demo.system.apisix.admin_url()
+        )?;
     }
     Ok(())
 }
@@ -66,7 +76,9 @@ async fn command(demo: &mut Demo, out: &mut dyn Write, line: &str) -> Result<boo
         ["kill", pod] => demo.pods.kill(pod).await,
         ["start", pod] => demo.pods.revive(pod).await,
         ["restart", "hub"] => restart(demo).await,
-        _ => Err(anyhow::anyhow!("{line:?} is no command; there are kill, start, pods, restart hub, help, quit")),
+        _ => Err(anyhow::anyhow!(
+            "{line:?} is no command; there are kill, start, pods, restart hub, help, quit"
+        )),
     };
     if let Err(error) = done {
         writeln!(out, "{error:#}")?;
