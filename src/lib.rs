@@ -3,9 +3,10 @@
 //!
 //! Data flows from the agents' clusters to the hub and from there to APISIX; see `docs/architecture.md`.
 
+pub mod cli;
 pub mod config;
 pub mod model;
-pub mod telemetry;
 pub mod snapshot_file;
+pub mod telemetry;
 pub mod tls;
 pub mod wire;

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hubline::model::{Diagnostic, HostName, Node};
 
 use crate::source::object::{EndpointSlice, Ingress, IngressClass, PortReference, Service};
-use crate::source::{Kind, Name, Object, ObjectId, SourceEvent};
+use crate::source::{Coverage, Kind, Name, Object, ObjectId, SourceEvent};
 use listing::Listings;
 use secret::Secrets;
 use users::Users;
@@ -152,22 +152,27 @@ impl Index {
         if self.listings.covers_all(Kind::Secret) {
             return BTreeSet::new();
         }
-        let wanted = self.secret_users.targets().filter(|name| !self.secrets.is_watched(name));
+        let wanted = self
+            .secret_users
+            .targets()
+            .filter(|name| !self.secrets.is_watched(name));
         wanted.cloned().collect()
     }
 
     /// Makes every certificate dirty.
     pub(crate) fn touch_secrets(&mut self) {
-        self.dirty.extend(self.secret_users.targets().cloned().map(Unit::Secret));
+        self.dirty
+            .extend(self.secret_users.targets().cloned().map(Unit::Secret));
     }
 
-    fn end(&mut self, kind: Kind, coverage: crate::source::Coverage) {
+    fn end(&mut self, kind: Kind, coverage: Coverage) {
         let first = !self.listings.is_listed(kind);
         let seen = self.listings.end(kind, coverage);
         for name in self.names(kind).into_iter().filter(|name| !seen.contains(name)) {
             self.delete(&ObjectId { kind, name });
         }
-        self.malformed.retain(|id, _| id.kind != kind || seen.contains(&id.name));
+        self.malformed
+            .retain(|id, _| id.kind != kind || seen.contains(&id.name));
         self.faults_changed = true;
         if first {
             self.touch_everything();
@@ -191,7 +196,8 @@ impl Index {
         self.dirty.insert(Unit::Cluster);
         self.touch_ingresses();
         self.touch_secrets();
-        self.dirty.extend(self.service_users.targets().cloned().map(Unit::Service));
+        self.dirty
+            .extend(self.service_users.targets().cloned().map(Unit::Service));
         self.dirty.extend(self.nodes.keys().cloned().map(Unit::Node));
     }
 
@@ -211,7 +217,7 @@ impl Index {
         }
         match object {
             Object::Ingress(name, ingress) => self.set_ingress(name, Some(ingress)),
-            Object::IngressClass(name, class) => self.set_class(name, Some(class)),
+            Object::IngressClass(name, class) => self.set_class(&name, Some(class)),
             Object::Service(name, service) => self.set_service(name, Some(service)),
             Object::EndpointSlice(name, slice) => self.set_slice(name, Some(slice)),
             Object::Secret(name, secret) => {
@@ -230,7 +236,7 @@ impl Index {
         let name = id.name.clone();
         match id.kind {
             Kind::Ingress => self.set_ingress(name, None),
-            Kind::IngressClass => self.set_class(name, None),
+            Kind::IngressClass => self.set_class(&name, None),
             Kind::Service => self.set_service(name, None),
             Kind::EndpointSlice => self.set_slice(name, None),
             Kind::Secret => {
@@ -248,8 +254,8 @@ impl Index {
         }
     }
 
-    fn set_class(&mut self, name: Name, class: Option<IngressClass>) {
-        if replace(&mut self.classes, &name, class).is_some() {
+    fn set_class(&mut self, name: &Name, class: Option<IngressClass>) {
+        if replace(&mut self.classes, name, class).is_some() {
             self.touch_ingresses();
         }
     }

@@ -57,17 +57,37 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let it = Self::default();
         let agent = registry.sub_registry_with_prefix("hubline_agent");
-        agent.register("sessions_connected", "Whether a hub accepts this agent's session", it.connected.clone());
+        agent.register(
+            "sessions_connected",
+            "Whether a hub accepts this agent's session",
+            it.connected.clone(),
+        );
         agent.register("session_ends", "Sessions that ended, by reason", it.reconnects.clone());
         agent.register("resyncs", "What hubs said they lack, by reason", it.resyncs.clone());
         agent.register("nacks", "Resources that hubs refused", it.nacks.clone());
         let help = "Resources sent to hubs, before compression";
         agent.register_with_unit("sent", help, Unit::Bytes, it.sent.clone());
         agent.register("statuses", "Resources by condition, as hubs say", it.statuses.clone());
-        agent.register("published_revision", "Changes of resources in this run", it.revision.clone());
-        agent.register("published_resources", "Resources published, by kind", it.resources.clone());
-        agent.register("diagnostics", "Faults found in this cluster's objects", it.diagnostics.clone());
-        agent.register("leader", "Whether this replica holds the Lease (1 without one)", it.leader.clone());
+        agent.register(
+            "published_revision",
+            "Changes of resources in this run",
+            it.revision.clone(),
+        );
+        agent.register(
+            "published_resources",
+            "Resources published, by kind",
+            it.resources.clone(),
+        );
+        agent.register(
+            "diagnostics",
+            "Faults found in this cluster's objects",
+            it.diagnostics.clone(),
+        );
+        agent.register(
+            "leader",
+            "Whether this replica holds the Lease (1 without one)",
+            it.leader.clone(),
+        );
         it
     }
 

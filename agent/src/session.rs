@@ -24,8 +24,8 @@ use crate::metrics::Metrics;
 use crate::publish::Reader;
 use crate::status::StatusBoard;
 pub use connect::{Connect, ConnectError, LoadTls, TlsConnect};
-pub use dialogue::Speaker;
 use dialogue::Dialogue;
+pub use dialogue::Speaker;
 use exchange::{Exchange, Stream};
 pub use recover::{Backoff, BackoffError, Retry, SessionError};
 
@@ -62,7 +62,12 @@ pub struct SessionContext {
 impl Session {
     /// A session to the hub at `addresses`, tried in this order; none is an error of configuration, refused there.
     #[must_use]
-    pub fn new(context: SessionContext, addresses: Vec<String>, connect: Arc<dyn Connect>, status: StatusBoard) -> Self {
+    pub fn new(
+        context: SessionContext,
+        addresses: Vec<String>,
+        connect: Arc<dyn Connect>,
+        status: StatusBoard,
+    ) -> Self {
         Self {
             addresses,
             speaker: context.speaker,

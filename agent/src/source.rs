@@ -9,7 +9,7 @@ pub mod kube;
 pub mod manifest;
 pub mod object;
 mod slim;
-#[cfg(any())]
+#[cfg(test)]
 mod tests;
 
 use hubline::model::Diagnostic;

@@ -157,7 +157,10 @@ impl Inner {
     fn prune(&mut self, published: &Reader) {
         if self.statuses.len() > published.len() {
             let statuses = std::mem::take(&mut self.statuses);
-            self.statuses = statuses.into_iter().filter(|(key, _)| published.contains(key)).collect();
+            self.statuses = statuses
+                .into_iter()
+                .filter(|(key, _)| published.contains(key))
+                .collect();
         }
     }
 

@@ -136,7 +136,7 @@ impl Cluster {
     /// Something that the session that speaks for the cluster said.
     fn said(&mut self, event: Event, effects: &mut Vec<Effect>) {
         match event {
-            Event::Offered { session, inventory } => self.compare(session, inventory, effects),
+            Event::Offered { session, inventory } => self.compare(session, &inventory, effects),
             Event::Snapshot {
                 session,
                 begin,

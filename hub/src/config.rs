@@ -12,7 +12,7 @@ mod tests;
 mod tuning;
 mod validate;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use hubline::config::ConfigError;
@@ -60,7 +60,7 @@ pub struct HubConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Listen {
-    /// For agents (gRPC, mTLS).
+    /// For agents (gRPC, mTLS); `[::]` is all addresses, IPv4 too.
     pub agents: SocketAddr,
     /// For people and programs on this machine.
     pub api: ApiAddress,
@@ -91,7 +91,7 @@ impl Default for HubConfig {
             data_dir: "/var/lib/hubline".into(),
             key_file: "/var/lib/hubline/seal.key".into(),
             listen: Listen {
-                agents: (Ipv4Addr::UNSPECIFIED, 8443).into(),
+                agents: (Ipv6Addr::UNSPECIFIED, 7443).into(),
                 api: ApiAddress::Unix("/run/hubline/hub.sock".into()),
             },
             tls: Files::in_directory(Path::new("/etc/hubline/tls")),

@@ -156,8 +156,13 @@ impl Core {
     }
 
     fn take_in(&mut self, id: ClusterId, cluster: Cluster) {
-        let changes: Vec<_> =
-            cluster.resources().map(|(key, stored)| Change { key: key.clone(), now: Some(stored.clone()) }).collect();
+        let changes: Vec<_> = cluster
+            .resources()
+            .map(|(key, stored)| Change {
+                key: key.clone(),
+                now: Some(stored.clone()),
+            })
+            .collect();
         let settled = cluster.settled();
         if !self.register(&id) {
             return;
@@ -193,7 +198,10 @@ impl Core {
                 let output = self.planner.apply(&id, &[], &[], &config.effective_paths());
                 self.planned(output);
             }
-            let settings = listed.map(|config| Settings { uid: config.uid.clone(), max_resources: self.max_resources });
+            let settings = listed.map(|config| Settings {
+                uid: config.uid.clone(),
+                max_resources: self.max_resources,
+            });
             self.on(&id, Event::Configured(settings));
         }
     }
@@ -213,7 +221,9 @@ impl Core {
         let Some(cluster) = self.clusters.get_mut(id) else {
             // Ingest admits by the same list, which may have changed in between: the session is told to come again.
             if let Event::Opened { session, .. } = event {
-                self.handles.sessions.close(session, crate::cluster::CloseReason::NotConfigured);
+                self.handles
+                    .sessions
+                    .close(session, crate::cluster::CloseReason::NotConfigured);
             }
             return;
         };
@@ -249,7 +259,10 @@ impl Core {
 
     fn quarantine(&mut self, id: &ClusterId, list: Vec<(Key, Option<Problem>)>) {
         for (key, problem) in list {
-            let key = GlobalKey { cluster: id.clone(), key };
+            let key = GlobalKey {
+                cluster: id.clone(),
+                key,
+            };
             if self.problems.set(Stage::Cluster, &key, problem.into_iter().collect()) {
                 self.statuses.touch(&key);
             }
@@ -259,7 +272,10 @@ impl Core {
     /// The short way of every change: federate, plan, commit.
     fn changed(&mut self, id: &ClusterId, changes: &[Change]) {
         for change in changes {
-            let key = GlobalKey { cluster: id.clone(), key: change.key.clone() };
+            let key = GlobalKey {
+                cluster: id.clone(),
+                key: change.key.clone(),
+            };
             self.statuses.touch(&key);
             match &change.now {
                 Some(stored) => self.resources.insert(key, stored.clone()),
@@ -317,7 +333,9 @@ impl Core {
             let mut statuses = std::mem::take(&mut self.statuses);
             let messages = statuses.flush(&id, |key| self.status(&id, key));
             self.statuses = statuses;
-            let Some(session) = self.clusters.get(&id).and_then(Cluster::session) else { continue };
+            let Some(session) = self.clusters.get(&id).and_then(Cluster::session) else {
+                continue;
+            };
             for message in messages {
                 self.handles.sessions.send(session, HubMessage::Status(message));
             }
@@ -326,7 +344,10 @@ impl Core {
 
     /// What is to be said of a resource now.
     fn status(&self, cluster: &ClusterId, key: &Key) -> Option<ResourceStatus> {
-        let global = GlobalKey { cluster: cluster.clone(), key: key.clone() };
+        let global = GlobalKey {
+            cluster: cluster.clone(),
+            key: key.clone(),
+        };
         let said = |hash: ContentHash, condition: &str, reason: &str, message: &str| ResourceStatus {
             key: key.clone(),
             content_hash: hash,
@@ -336,11 +357,19 @@ impl Core {
             gone: false,
         };
         if let Some(worst) = self.problems.of(&global).and_then(|problems| problems.first()) {
-            return Some(said(worst.content_hash, worst.kind.label(), &worst.reason, &worst.message));
+            return Some(said(
+                worst.content_hash,
+                worst.kind.label(),
+                &worst.reason,
+                &worst.message,
+            ));
         }
         let stored = self.resources.get(&global)?;
         // Programmed endpoint sets are not told: an answer to every endpoint change would double their traffic.
-        let silent = matches!(key.kind, ResourceKind::EndpointSet | ResourceKind::Node | ResourceKind::ClusterInfo);
+        let silent = matches!(
+            key.kind,
+            ResourceKind::EndpointSet | ResourceKind::Node | ResourceKind::ClusterInfo
+        );
         if silent {
             return None;
         }

@@ -14,7 +14,6 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +32,7 @@ pub use metrics::IngestMetrics;
 pub use sessions::Sessions;
 
 use crate::cluster::Event;
+use crate::config::ClusterList;
 use session::Session;
 
 /// Capability flag: an agent may offer its inventory anew within a session.
@@ -91,7 +91,7 @@ pub struct Inbound {
 }
 
 /// The clusters that the operator lists.
-pub type Admitted = watch::Receiver<Arc<BTreeSet<ClusterId>>>;
+pub type Admitted = watch::Receiver<Arc<ClusterList>>;
 
 /// The gRPC service. Cloning shares.
 #[derive(Debug, Clone)]

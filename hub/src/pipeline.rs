@@ -1,11 +1,13 @@
 //! The hub's wiring, one line a stage: `ingest → core (cluster, federate, plan) → desired → sink`, with `persist` and
 //! `api` beside it. No logic of its own.
 
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use hubline::telemetry::Metrics;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -14,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, ApiState};
 use crate::cluster::Cluster;
 use crate::config::HubConfig;
-use crate::config::reload::{Loader, Reloader};
+use crate::config::reload::Reloader;
 use crate::core::{Core, CoreOptions, Handles};
 use crate::desired;
 use crate::ingest::{self, Ingest, IngestMetrics, Sessions};
-use crate::persist;
+use crate::persist::{PersistMetrics, Store};
 use crate::sink::admin::AdminSink;
 use crate::sink::audit::Writes;
 use crate::sink::driver::{Driver, OUTCOMES_CAPACITY, Reports};
@@ -33,26 +35,39 @@ pub use error::PipelineError;
 /// Events on their way to the core: 1,024 deltas are some 100 KB; the memory of snapshots is bounded by ingest.
 const INBOUND: usize = 1_024;
 
-/// Runs a hub until `shutdown`. `file` is where the configuration came from, read again when it changes.
+/// Where a configuration came from: it is read again when the file changes.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// The YAML file, if any.
+    pub file: Option<PathBuf>,
+    /// Keys that were overridden.
+    pub flags: Vec<(String, Value)>,
+}
+
+/// Runs a hub until `shutdown`.
 ///
 /// # Errors
 /// [`PipelineError`] says which part failed and why; nothing keeps running then.
-pub async fn run(config: HubConfig, file: Option<PathBuf>, shutdown: CancellationToken) -> Result<(), PipelineError> {
+pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken) -> Result<(), PipelineError> {
     let metrics = Metrics::default();
     let mut parts: JoinSet<Result<(), PipelineError>> = JoinSet::new();
 
     let agents = TcpListener::bind(config.listen.agents).await;
-    let agents = agents.map_err(|source| PipelineError::Bind { address: config.listen.agents, source })?;
+    let agents = agents.map_err(|source| PipelineError::Bind {
+        address: config.listen.agents,
+        source,
+    })?;
     let listener = api::bind(&config.listen.api).await?;
     let tls = watch::Sender::new(hubline::tls::server_config(&config.tls)?);
-    let loader: Loader = options::loader(file.clone());
-    let reloader = Reloader::new(config.clone(), loader, &metrics);
+    let reloader = Reloader::new(config.clone(), options::loader(origin.clone()), &metrics);
     let clusters = reloader.clusters();
 
-    let (store, restored) = persist::Store::open(&options::persist(&config))?;
-    let (persist, persisting) = store.start(config.tuning.write_behind);
-    let restored: Vec<_> =
-        restored.into_iter().map(|(id, restored)| (id.clone(), Cluster::restore(id, restored))).collect();
+    let (store, restored) = Store::open(&options::store(&config))?;
+    let (persist, persisting) = store.start(config.tuning.write_behind, metrics.register(PersistMetrics::register));
+    let restored: Vec<_> = restored
+        .into_iter()
+        .map(|(id, restored)| (id.clone(), Cluster::restore(id, restored)))
+        .collect();
 
     let (desired, wanted) = desired::channel();
     let (outcomes, results) = mpsc::channel(OUTCOMES_CAPACITY);
@@ -70,12 +85,24 @@ pub async fn run(config: HubConfig, file: Option<PathBuf>, shutdown: Cancellatio
         view: Arc::clone(&view),
     };
     let plan = options::plan(&config)?;
-    let core = Core::new(handles, CoreOptions { plan, max_resources: config.tuning.max_resources }, restored);
+    let core = Core::new(
+        handles,
+        CoreOptions {
+            plan,
+            max_resources: config.tuning.max_resources,
+        },
+        restored,
+    );
 
     let ownership = options::ownership(&config);
     let writes = Writes::default();
     let sink = AdminSink::new(options::admin(&config)?, ownership.clone())?;
-    let reports = Reports { outcomes, target, writes: writes.clone(), metrics: metrics.register(SinkMetrics::register) };
+    let reports = Reports {
+        outcomes,
+        target,
+        writes: writes.clone(),
+        metrics: metrics.register(SinkMetrics::register),
+    };
     let driver = Driver::new(Arc::new(sink), wanted, options::driver(&config, ownership), reports);
     let (inbound, events) = mpsc::channel(INBOUND);
     let service = Ingest::new(settings, clusters, inbound, sessions, ingest_metrics);
@@ -86,12 +113,12 @@ pub async fn run(config: HubConfig, file: Option<PathBuf>, shutdown: Cancellatio
     parts.spawn(part(driver.run(token.clone())));
     parts.spawn(fallible(ingest::serve(agents, tls.subscribe(), service, token.clone())));
     parts.spawn(fallible(api::serve(listener, api::router(state), token.clone())));
-    if let Some(file) = file {
+    if let Some(file) = origin.file {
         let reload = token.clone();
         parts.spawn(async move { reloader.run(&file, reload).await.map_err(PipelineError::Reload) });
     }
     let result = until_all_ended(parts, &token).await;
-    // The core is gone, and with it the only writer: what it decided is on disk before this returns.
+    // The core has ended, and with it the only writer: what it decided is on disk before this returns.
     persisting.finished().await?;
     result
 }

@@ -33,6 +33,7 @@ use std::sync::Arc;
 use hubline::model::{ClusterId, GlobalKey};
 
 pub use planner::Planner;
+pub(crate) use scope::label_value;
 
 use crate::object::{Object, ObjectId};
 use crate::view::Problem;

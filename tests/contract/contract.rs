@@ -73,3 +73,34 @@ async fn any_address_can_be_bound() {
     assert_eq!(stand_in.admin().unwrap().get("routes").await.unwrap().status, 200);
     stand_in.shutdown().await;
 }
+
+/// 1.5 MiB is the most that is taken.
+#[tokio::test]
+async fn bodies_over_the_limit_are_refused() {
+    let stand_in = start(StandInOptions::default()).await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    for (size, wanted) in [
+        (
+            1_572_864,
+            "invalid request body: Expected value but found invalid token at character 1",
+        ),
+        (
+            1_572_865,
+            "invalid request body: request size 1572865 is greater than the maximum size 1572864 allowed",
+        ),
+    ] {
+        let request = Request {
+            method: "PUT".to_owned(),
+            path: "/apisix/admin/upstreams/big".to_owned(),
+            headers: vec![("X-API-KEY".to_owned(), stand_in.admin_key().to_owned())],
+            body: Some("x".repeat(size)),
+        };
+        let answer = send(&http, &stand_in, &request).await.unwrap();
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(
+            (answer.status, body["error_msg"].as_str()),
+            (400, Some(wanted)),
+            "{size}"
+        );
+    }
+}

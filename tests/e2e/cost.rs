@@ -11,9 +11,18 @@ use crate::trial;
 
 pub fn trials() -> Vec<Trial> {
     vec![
-        trial("cost::an_endpoint_change_is_one_write_of_one_upstream", an_endpoint_change_is_one_write_of_one_upstream),
-        trial("cost::a_route_to_an_existing_service_is_one_write", a_route_to_an_existing_service_is_one_write),
-        trial("cost::a_change_that_means_nothing_writes_nothing", a_change_that_means_nothing_writes_nothing),
+        trial(
+            "cost::an_endpoint_change_is_one_write_of_one_upstream",
+            an_endpoint_change_is_one_write_of_one_upstream,
+        ),
+        trial(
+            "cost::a_route_to_an_existing_service_is_one_write",
+            a_route_to_an_existing_service_is_one_write,
+        ),
+        trial(
+            "cost::a_change_that_means_nothing_writes_nothing",
+            a_change_that_means_nothing_writes_nothing,
+        ),
     ]
 }
 
@@ -25,7 +34,9 @@ async fn served(namespace: &str) -> Result<(System, Shop)> {
     shop.app("web", "cost.example.com", &["10.90.1.1"]).await?;
     start_kube_agent(&mut system, &a)?;
     system.until_served("cost.example.com", "/", "10.90.1.1").await?;
-    system.until_api("/v1/clusters", |it| it.to_string().contains("Live")).await?;
+    system
+        .until_api("/v1/clusters", |it| it.to_string().contains("Live"))
+        .await?;
     system.apisix.clear_calls();
     Ok((system, shop))
 }
@@ -42,12 +53,21 @@ async fn an_endpoint_change_is_one_write_of_one_upstream() -> Result<()> {
     let _backends = (backend("10.90.1.1").await?, backend("10.90.1.2").await?);
     let (system, shop) = served("cost-endpoints").await?;
     shop.endpoints("web", &["10.90.1.1", "10.90.1.2"]).await?;
-    system.apisix.wait_until("both nodes", PATIENCE, |it| {
-        it.objects(Kind::Upstream).values().any(|upstream| upstream["nodes"].as_array().is_some_and(|it| it.len() == 2))
-    }).await?;
+    system
+        .apisix
+        .wait_until("both nodes", PATIENCE, |it| {
+            it.objects(Kind::Upstream)
+                .values()
+                .any(|upstream| upstream["nodes"].as_array().is_some_and(|it| it.len() == 2))
+        })
+        .await?;
     let writes = settle(&system, &shop, "later1.example.com").await?;
     ensure!(writes.len() == 1, "one endpoint more took {writes:?}");
-    ensure!(writes[0].method == "PUT" && writes[0].path.contains("/upstreams/"), "wrote {:?}", writes[0]);
+    ensure!(
+        writes[0].method == "PUT" && writes[0].path.contains("/upstreams/"),
+        "wrote {:?}",
+        writes[0]
+    );
     shop.close().await
 }
 
@@ -57,7 +77,10 @@ async fn a_route_to_an_existing_service_is_one_write() -> Result<()> {
     shop.ingress("second", "second.example.com", "/", "web").await?;
     system.until_served("second.example.com", "/", "10.90.1.1").await?;
     let writes = settle(&system, &shop, "later2.example.com").await?;
-    ensure!(writes.len() == 1 && writes[0].path.contains("/routes/"), "one route more took {writes:?}");
+    ensure!(
+        writes.len() == 1 && writes[0].path.contains("/routes/"),
+        "one route more took {writes:?}"
+    );
     shop.close().await
 }
 

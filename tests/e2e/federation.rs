@@ -12,7 +12,10 @@ use crate::trial;
 
 pub fn trials() -> Vec<Trial> {
     vec![
-        trial("federation::same_namespace_and_name_in_two_clusters", same_namespace_and_name_in_two_clusters),
+        trial(
+            "federation::same_namespace_and_name_in_two_clusters",
+            same_namespace_and_name_in_two_clusters,
+        ),
         trial("federation::the_older_claim_stays", the_older_claim_stays),
         trial("federation::ipv6_pods_are_reached", ipv6_pods_are_reached),
     ]
@@ -32,10 +35,25 @@ async fn same_namespace_and_name_in_two_clusters() -> Result<()> {
 
     system.apisix.clear_calls();
     shop_a.delete::<Ingress>("web").await?;
-    system.until_answer("a.example.com", "/", |answer| answer.status == 404).await?;
-    ensure!(system.get("b.example.com", "/").await?.is_from("10.90.2.1"), "b lost what a deleted");
-    system.apisix.wait_until("upstream of a gone", PATIENCE, |it| it.objects(Kind::Upstream).len() == 2).await?;
-    let foreign: Vec<_> = system.apisix.writes().into_iter().filter(|call| call.method != "DELETE").collect();
+    system
+        .until_answer("a.example.com", "/", |answer| answer.status == 404)
+        .await?;
+    ensure!(
+        system.get("b.example.com", "/").await?.is_from("10.90.2.1"),
+        "b lost what a deleted"
+    );
+    system
+        .apisix
+        .wait_until("upstream of a gone", PATIENCE, |it| {
+            it.objects(Kind::Upstream).len() == 2
+        })
+        .await?;
+    let foreign: Vec<_> = system
+        .apisix
+        .writes()
+        .into_iter()
+        .filter(|call| call.method != "DELETE")
+        .collect();
     ensure!(foreign.is_empty(), "deleting in a wrote elsewhere: {foreign:?}");
     shop_a.close().await?;
     shop_b.close().await
@@ -46,18 +64,39 @@ async fn the_older_claim_stays() -> Result<()> {
     let mut system = System::start(&["a", "b"]).await?;
     let (old, new) = (Manifests::new()?, Manifests::new()?);
     let created = |yaml: String, time: &str| {
-        yaml.replacen("namespace: shop}", &format!("namespace: shop, creationTimestamp: \"{time}\"}}"), 1)
+        yaml.replacen(
+            "namespace: shop}",
+            &format!("namespace: shop, creationTimestamp: \"{time}\"}}"),
+            1,
+        )
     };
-    old.write("app.yaml", &created(app("web", "x.example.com", &["10.90.1.1"], 8080), "2024-01-01T00:00:00Z"))?;
-    new.write("app.yaml", &created(app("web", "x.example.com", &["10.90.2.1"], 8080), "2025-01-01T00:00:00Z"))?;
+    old.write(
+        "app.yaml",
+        &created(
+            app("web", "x.example.com", &["10.90.1.1"], 8080),
+            "2024-01-01T00:00:00Z",
+        ),
+    )?;
+    new.write(
+        "app.yaml",
+        &created(
+            app("web", "x.example.com", &["10.90.2.1"], 8080),
+            "2025-01-01T00:00:00Z",
+        ),
+    )?;
     // The newer claim arrives first, and gives way.
     system.start_agent("b", Source::Manifests(new.path()))?;
     system.until_served("x.example.com", "/", "10.90.2.1").await?;
     system.start_agent("a", Source::Manifests(old.path()))?;
     system.until_served("x.example.com", "/", "10.90.1.1").await?;
-    let problems = system.until_api("/v1/problems?cluster=b", |it| it.to_string().contains("Conflict")).await?;
+    let problems = system
+        .until_api("/v1/problems?cluster=b", |it| it.to_string().contains("Conflict"))
+        .await?;
     let text = problems.to_string();
-    ensure!(text.contains("x.example.com") && text.contains("of cluster a"), "the conflict names neither: {text}");
+    ensure!(
+        text.contains("x.example.com") && text.contains("of cluster a"),
+        "the conflict names neither: {text}"
+    );
     old.remove("app.yaml")?;
     system.until_served("x.example.com", "/", "10.90.2.1").await
 }

@@ -24,13 +24,20 @@ static SERVERS: Mutex<BTreeMap<&str, Arc<KubeServer>>> = Mutex::new(BTreeMap::ne
 
 /// The API server of cluster `a` or `b`, with the agent's manifests applied.
 pub async fn server(name: &'static str) -> Result<Arc<KubeServer>> {
-    let running = SERVERS.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+    let running = SERVERS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(name)
+        .cloned();
     if let Some(server) = running {
         return Ok(server);
     }
     let server = Arc::new(KubeServer::start(name).await?);
     server.apply_agent_manifests().await?;
-    SERVERS.lock().unwrap_or_else(PoisonError::into_inner).insert(name, server.clone());
+    SERVERS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(name, server.clone());
     Ok(server)
 }
 
@@ -42,7 +49,9 @@ pub fn shutdown() {
 /// A backend at an address of the namespace; its name is its address.
 pub async fn backend(address: &str) -> Result<EchoBackend> {
     let socket: SocketAddr = format!("{address}:8080").parse()?;
-    EchoBackend::start(socket, address).await.with_context(|| format!("no backend at {socket}"))
+    EchoBackend::start(socket, address)
+        .await
+        .with_context(|| format!("no backend at {socket}"))
 }
 
 /// Starts the agent of a cluster with exactly the rights of `deploy/agent`.
@@ -63,8 +72,13 @@ impl Shop {
         let client = server.admin_client().await?;
         let object: Namespace = serde_json::from_value(serde_json::json!({"metadata": {"name": namespace}}))?;
         let params = PatchParams::apply("e2e").force();
-        Api::<Namespace>::all(client.clone()).patch(namespace, &params, &Patch::Apply(typed(&object)?)).await?;
-        Ok(Self { client, namespace: namespace.to_owned() })
+        Api::<Namespace>::all(client.clone())
+            .patch(namespace, &params, &Patch::Apply(typed(&object)?))
+            .await?;
+        Ok(Self {
+            client,
+            namespace: namespace.to_owned(),
+        })
     }
 
     fn api<K>(&self) -> Api<K>
@@ -80,7 +94,9 @@ impl Shop {
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned,
     {
         let params = PatchParams::apply("e2e").force();
-        self.api::<K>().patch(&object.name_any(), &params, &Patch::Apply(typed(object)?)).await?;
+        self.api::<K>()
+            .patch(&object.name_any(), &params, &Patch::Apply(typed(object)?))
+            .await?;
         Ok(())
     }
 
@@ -102,12 +118,27 @@ impl Shop {
 
     /// An Ingress of one host and path.
     pub async fn ingress(&self, name: &str, host: &str, path: &str, service: &str) -> Result<()> {
-        self.put(&objects::ingress(&self.namespace, name, "apisix", host, path, (service, 80))).await
+        self.put(&objects::ingress(
+            &self.namespace,
+            name,
+            "apisix",
+            host,
+            path,
+            (service, 80),
+        ))
+        .await
     }
 
     /// The addresses of a service.
     pub async fn endpoints(&self, service: &str, addresses: &[&str]) -> Result<()> {
-        self.put(&objects::endpoint_slice(&self.namespace, &format!("{service}-1"), service, addresses, 8080)).await
+        self.put(&objects::endpoint_slice(
+            &self.namespace,
+            &format!("{service}-1"),
+            service,
+            addresses,
+            8080,
+        ))
+        .await
     }
 
     /// Deletes what tests write, so that the next one begins with nothing.

@@ -37,15 +37,26 @@ fn main() -> ExitCode {
 fn run() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let subjects =
-        [federation::trials(), cost::trials(), restarts::trials(), listings::trials(), strangers::trials(), bad_input::trials(), secrets::trials()];
+    let subjects = [
+        federation::trials(),
+        cost::trials(),
+        restarts::trials(),
+        listings::trials(),
+        strangers::trials(),
+        bad_input::trials(),
+        secrets::trials(),
+    ];
     libtest_mimic::run(&arguments, subjects.into_iter().flatten().collect()).exit_code()
 }
 
 /// Without namespaces nothing here can run; CI takes that for a failure.
 fn skip(reason: &str) -> ExitCode {
     eprintln!("SKIPPED e2e: no network namespace here: {reason}");
-    if std::env::var("CI").as_deref() == Ok("true") { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if std::env::var("CI").as_deref() == Ok("true") {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }
 
 /// A test of this binary: an async function with a runtime of its own.
@@ -55,6 +66,8 @@ where
 {
     Trial::test(name, move || {
         let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
-        runtime.block_on(test()).map_err(|error| Failed::from(format!("{error:?}")))
+        runtime
+            .block_on(test())
+            .map_err(|error| Failed::from(format!("{error:?}")))
     })
 }

@@ -35,7 +35,12 @@ impl Manifests {
 
 /// An Ingress of one host and path, its service with port 80, and a slice with these addresses at `port`.
 pub fn app(name: &str, host: &str, addresses: &[&str], port: u16) -> String {
-    format!("{}---\n{}---\n{}", ingress(name, host, "/", name), service(name), slice(name, addresses, port))
+    format!(
+        "{}---\n{}---\n{}",
+        ingress(name, host, "/", name),
+        service(name),
+        slice(name, addresses, port)
+    )
 }
 
 /// An Ingress of one host and path prefix.
@@ -66,8 +71,10 @@ spec: {{ports: [{{name: http, port: 80, targetPort: 8080}}]}}
 
 /// A slice of ready endpoints.
 pub fn slice(service: &str, addresses: &[&str], port: u16) -> String {
-    let endpoints: Vec<_> =
-        addresses.iter().map(|it| format!("{{addresses: [\"{it}\"], conditions: {{ready: true}}}}")).collect();
+    let endpoints: Vec<_> = addresses
+        .iter()
+        .map(|it| format!("{{addresses: [\"{it}\"], conditions: {{ready: true}}}}"))
+        .collect();
     format!(
         "apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice

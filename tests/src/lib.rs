@@ -1,6 +1,7 @@
 //! What the tests and the demo stand on: stand-ins for everything around Hubline.
 //!
 //! - [`apisix`]: a stand-in for APISIX: Admin API and a data plane that proxies.
+//! - [`demo`]: what `cargo demo` runs.
 //! - [`kube`]: real kube-apiservers with etcd, started per test.
 //! - [`link`]: TCP links that can be cut, delayed and slowed.
 //! - [`netns`]: runs a test again in a network namespace with addresses of its own.
@@ -12,6 +13,7 @@
 //! Nothing here is part of a released binary.
 
 pub mod apisix;
+pub mod demo;
 pub mod echo;
 pub mod kube;
 pub mod link;

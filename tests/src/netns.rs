@@ -90,7 +90,10 @@ pub fn enter_whole() -> std::io::Result<Whole> {
         return Ok(Whole::Refused(reason));
     }
     let mut command = in_namespace();
-    command.arg(env::current_exe()?).args(env::args_os().skip(1)).env(MARK, WHOLE);
+    command
+        .arg(env::current_exe()?)
+        .args(env::args_os().skip(1))
+        .env(MARK, WHOLE);
     command.status().map(Whole::Ran)
 }
 

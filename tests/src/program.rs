@@ -30,10 +30,19 @@ impl Program {
     where
         F: Future<Output = Result<()>> + Send + 'static,
     {
-        let runtime = Builder::new_multi_thread().worker_threads(2).thread_name(name).enable_all().build()?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name(name)
+            .enable_all()
+            .build()?;
         let shutdown = CancellationToken::new();
         let main = runtime.spawn(main(shutdown.clone()));
-        Ok(Self { name: name.to_owned(), runtime: Some(runtime), shutdown, main })
+        Ok(Self {
+            name: name.to_owned(),
+            runtime: Some(runtime),
+            shutdown,
+            main,
+        })
     }
 
     /// Asks it to stop and waits until it has.
@@ -45,7 +54,9 @@ impl Program {
         let ended = (&mut self.main).await;
         let name = self.name.clone();
         tokio::task::spawn_blocking(move || drop(self)).await?;
-        ended.with_context(|| format!("{name} panicked"))?.with_context(|| format!("{name} failed"))
+        ended
+            .with_context(|| format!("{name} panicked"))?
+            .with_context(|| format!("{name} failed"))
     }
 
     /// Drops all of its tasks wherever they are, as `kill -9` would: no goodbye, no flush.

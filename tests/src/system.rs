@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use hubline::model::ClusterId;
 use hubline::tls::{Authority, Files, Issued};
 use hubline_hub::config::{ApiAddress, ClusterConfig, HubConfig};
+use hubline_hub::pipeline::Origin;
 use tempfile::TempDir;
 
 use crate::apisix::{StandIn, StandInOptions};
@@ -27,6 +28,17 @@ pub use look::Answer;
 /// How long anything may take before a test calls it lost: far above what it takes on a busy machine with two cores.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The APISIX that the hub writes to.
+#[derive(Clone)]
+pub struct Target {
+    /// Base URL of its Admin API.
+    pub admin: String,
+    /// Its admin key.
+    pub key: String,
+    /// Base URL of its gateway.
+    pub gateway: String,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct System {
@@ -36,6 +48,7 @@ pub struct System {
     pub apisix: StandIn,
     /// Between agents and hub.
     pub hub_link: Link,
+    gateway: String,
     config: HubConfig,
     hub: Option<Program>,
     agents: BTreeMap<String, Program>,
@@ -50,21 +63,38 @@ impl System {
         hubline::tls::install_provider();
         let apisix = StandIn::start(StandInOptions::default()).await?;
         let (admin, key) = (apisix.admin_url(), apisix.admin_key().to_owned());
-        Self::start_with(clusters, apisix, &admin, &key).await
+        let gateway = format!("http://{}", apisix.gateway_addr());
+        Self::start_with(clusters, apisix, Target { admin, key, gateway }).await
     }
 
-    /// As [`System::start`], with a hub that writes to the APISIX at `admin` whatever the stand-in is.
+    /// As [`System::start`], with a hub that writes to `target`, whatever the stand-in is.
     ///
     /// # Errors
     /// When something cannot be started.
-    pub async fn start_with(clusters: &[&str], apisix: StandIn, admin: &str, key: &str) -> Result<Self> {
+    pub async fn start_with(clusters: &[&str], apisix: StandIn, target: Target) -> Result<Self> {
+        hubline::tls::install_provider();
         let folder = tempfile::tempdir()?;
         let authority = Authority::new("sandbox")?;
         let agents: SocketAddr = (Ipv4Addr::LOCALHOST, free_port()?).into();
         let hub_link = Link::start((Ipv4Addr::LOCALHOST, 0).into(), agents).await?;
-        let files = write_identity(folder.path(), "hub", &authority, &authority.issue_hub(&["localhost", "127.0.0.1"])?)?;
-        let config = hub_config(folder.path(), files, agents, clusters, admin, key)?;
-        let mut system = Self { folder, authority, apisix, hub_link, config, hub: None, agents: BTreeMap::new() };
+        let files = write_identity(
+            folder.path(),
+            "hub",
+            &authority,
+            &authority.issue_hub(&["localhost", "127.0.0.1"])?,
+        )?;
+        let config = hub_config(folder.path(), files, agents, clusters, &target)?;
+        let gateway = target.gateway;
+        let mut system = Self {
+            folder,
+            authority,
+            apisix,
+            hub_link,
+            gateway,
+            config,
+            hub: None,
+            agents: BTreeMap::new(),
+        };
         system.start_hub()?;
         Ok(system)
     }
@@ -77,7 +107,13 @@ impl System {
         let (config, file) = (self.config.clone(), self.hub_config_file());
         std::fs::write(&file, serde_saphyr::to_string(&config)?)?;
         self.hub = Some(Program::start("hub", move |shutdown| async move {
-            hubline_hub::pipeline::run(config, Some(file), shutdown).await.map_err(Into::into)
+            let origin = Origin {
+                file: Some(file),
+                flags: Vec::new(),
+            };
+            hubline_hub::pipeline::run(config, origin, shutdown)
+                .await
+                .map_err(Into::into)
         })?);
         Ok(())
     }
@@ -121,27 +157,29 @@ impl System {
     /// When the name is no cluster name.
     pub fn identity(&self, cluster: &str) -> Result<Files> {
         let issued = self.authority.issue_agent(&ClusterId::new(cluster)?)?;
-        write_identity(self.folder.path(), &format!("agent-{cluster}"), &self.authority, &issued)
+        write_identity(
+            self.folder.path(),
+            &format!("agent-{cluster}"),
+            &self.authority,
+            &issued,
+        )
     }
 }
 
-fn hub_config(
-    folder: &Path,
-    tls: Files,
-    agents: SocketAddr,
-    clusters: &[&str],
-    admin: &str,
-    key: &str,
-) -> Result<HubConfig> {
-    let mut config = HubConfig { hub: "sandbox".to_owned(), tls, ..HubConfig::default() };
+fn hub_config(folder: &Path, tls: Files, agents: SocketAddr, clusters: &[&str], target: &Target) -> Result<HubConfig> {
+    let mut config = HubConfig {
+        hub: "sandbox".to_owned(),
+        tls,
+        ..HubConfig::default()
+    };
     config.data_dir = folder.join("hub-data");
     config.key_file = folder.join("hub-data").join("seal.key");
     config.listen.agents = agents;
     config.listen.api = ApiAddress::Unix(folder.join("hub.sock"));
     config.target.name = "sandbox".to_owned();
-    config.target.admin.addresses = vec![admin.to_owned()];
+    config.target.admin.addresses = vec![target.admin.clone()];
     let key_file = folder.join("admin.key");
-    std::fs::write(&key_file, key)?;
+    std::fs::write(&key_file, &target.key)?;
     config.target.admin.key_file = Some(key_file);
     for name in clusters {
         config.clusters.push(ClusterConfig::named(ClusterId::new(name)?));

@@ -29,13 +29,17 @@ impl Listings {
     /// Whether objects that were not listed do not exist.
     #[must_use]
     pub fn covers_all(&self, kind: Kind) -> bool {
-        self.0.get(&kind).is_some_and(|listing| listing.coverage == Some(Coverage::All))
+        self.0
+            .get(&kind)
+            .is_some_and(|listing| listing.coverage == Some(Coverage::All))
     }
 
     /// Whether every kind was either listed or failed.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        Kind::ALL.iter().all(|kind| self.is_listed(*kind) || self.failure(*kind).is_some())
+        Kind::ALL
+            .iter()
+            .all(|kind| self.is_listed(*kind) || self.failure(*kind).is_some())
     }
 
     /// Why a kind cannot be listed at the moment.

@@ -64,7 +64,10 @@ impl State {
         let mut touched: BTreeMap<usize, Vec<TouchedBucket>> = BTreeMap::new();
         for ((group, bucket), at) in last {
             let digest = self.digests.bucket(&group, bucket);
-            touched.entry(at).or_default().push(TouchedBucket { group, bucket, digest });
+            touched
+                .entry(at)
+                .or_default()
+                .push(TouchedBucket { group, bucket, digest });
         }
         touched
     }

@@ -61,7 +61,10 @@ impl State {
         let mut added: BTreeMap<Group, BTreeSet<u32>> = BTreeMap::new();
         for key in self.log.range(base.saturating_add(1)..).map(|(_, key)| key) {
             if !scope.contains(key) {
-                added.entry(Group::of(key)).or_default().insert(BucketId::of(key).number());
+                added
+                    .entry(Group::of(key))
+                    .or_default()
+                    .insert(BucketId::of(key).number());
             }
         }
         let mut sets = sets.clone();
@@ -109,7 +112,11 @@ impl Snapshot {
             }
             last = Bound::Excluded(key.clone());
         }
-        self.stage = if part.is_empty() { Stage::End } else { Stage::Parts(last) };
+        self.stage = if part.is_empty() {
+            Stage::End
+        } else {
+            Stage::Parts(last)
+        };
         part
     }
 

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use hubline::model::{
-    Completeness, Entry, Export, Group, GroupKind, GroupState, Key, Plugin, PluginSet, Resource, ResourceKind, SecretText,
+    Completeness, Entry, Export, Group, GroupKind, GroupState, Key, Plugin, PluginSet, Resource, ResourceKind,
+    SecretText,
 };
 use hubline::wire::limits::{MAX_RESOURCE_BYTES, PART_BYTES};
 use hubline::wire::{
@@ -174,7 +175,9 @@ fn a_lagging_hub_gets_the_latest_value_of_each_key_once() {
 
 #[test]
 fn large_changes_are_cut_and_their_bases_chain() {
-    let entries = ["a", "b", "c", "d"].map(|name| large(name, PART_BYTES * 2 / 5)).to_vec();
+    let entries = ["a", "b", "c", "d"]
+        .map(|name| large(name, PART_BYTES * 2 / 5))
+        .to_vec();
     let publisher = published(vec![upserts(entries)]);
     let deltas = publisher.reader().deltas_since(0).unwrap();
     assert_eq!(deltas.iter().map(|it| it.revision).collect::<Vec<_>>(), [2, 4]);
@@ -183,7 +186,10 @@ fn large_changes_are_cut_and_their_bases_chain() {
     copy.agrees_with(&publisher.reader().inventory().0);
     // A hub that got only the first half goes on from there.
     assert_eq!(publisher.reader().deltas_since(2).unwrap().len(), 1);
-    assert_eq!(Copy::default().snapshot(publisher.reader().snapshot(&Scope::Everything, 0)), 2);
+    assert_eq!(
+        Copy::default().snapshot(publisher.reader().snapshot(&Scope::Everything, 0)),
+        2
+    );
 }
 
 #[test]
@@ -196,7 +202,11 @@ fn removals_are_forgotten_in_bounds_and_then_not_served() {
     let first = (names.len() + 3) as u64;
     assert_eq!(reader.deltas_since(first - 1), None);
     assert_eq!(reader.deltas_since(first).unwrap()[0].removals.len(), MIN_TOMBSTONES);
-    assert_eq!(reader.deltas_since(reader.version().revision + 1), None, "a cursor of another run");
+    assert_eq!(
+        reader.deltas_since(reader.version().revision + 1),
+        None,
+        "a cursor of another run"
+    );
     assert_eq!(reader.len(), 0);
 }
 

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use hubline::wire::{
-    Ack, AgentMessage, Delta, Held, Hello, HubMessage, Inventory, Nack, ResyncReason, Resync, Scope, Status, Welcome,
+    Ack, AgentMessage, Delta, Held, Hello, HubMessage, Inventory, Nack, Resync, ResyncReason, Scope, Status, Welcome,
 };
 
 use super::recover::SessionError;
@@ -131,7 +131,9 @@ impl Dialogue {
             return Err(SessionError::ResyncLoop(MAX_RESYNCS_UNACKNOWLEDGED));
         }
         // Outside of the scope the hub has what it compared with, or else what it acknowledged.
-        let snapshot = self.reader.snapshot(&resync.scope, offered.unwrap_or(self.acknowledged));
+        let snapshot = self
+            .reader
+            .snapshot(&resync.scope, offered.unwrap_or(self.acknowledged));
         self.cursor = snapshot.revision();
         self.unacknowledged = None;
         self.phase = Phase::Flowing;

@@ -60,8 +60,12 @@ impl Stream {
         let hello = codec::to_agent_wire(AgentMessage::Hello(hello));
         outgoing.send(hello).await.map_err(|_| SessionError::Closed)?;
         let call = client.stream(ReceiverStream::new(messages));
-        let response = timeout(PATIENCE, call).await.map_err(|_| SessionError::Stalled(PATIENCE))?;
-        let incoming = response.map_err(|status| SessionError::Refused(Box::new(status)))?.into_inner();
+        let response = timeout(PATIENCE, call)
+            .await
+            .map_err(|_| SessionError::Stalled(PATIENCE))?;
+        let incoming = response
+            .map_err(|status| SessionError::Refused(Box::new(status)))?
+            .into_inner();
         Ok(Self { outgoing, incoming })
     }
 }
@@ -181,7 +185,10 @@ impl Exchange<'_> {
         let message = message.map_err(|status| SessionError::Refused(Box::new(status)))?;
         let message = codec::hub_message(message.ok_or(SessionError::Closed)?)?;
         clock.heard = Instant::now();
-        if matches!(message, HubMessage::Ack(_) | HubMessage::Resync(_) | HubMessage::Welcome(_)) {
+        if matches!(
+            message,
+            HubMessage::Ack(_) | HubMessage::Resync(_) | HubMessage::Welcome(_)
+        ) {
             clock.progress = Instant::now();
         }
         let heard = self.dialogue.hear(message)?;

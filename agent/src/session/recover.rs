@@ -143,7 +143,9 @@ impl Backoff {
     /// The delay after so many failures in a row (from 1); `chance` lies between 0 and 1.
     #[must_use]
     pub fn delay(&self, failures: u32, chance: f64) -> Duration {
-        let doubled = self.min.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
+        let doubled = self
+            .min
+            .saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
         doubled.min(self.max).mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
     }
 }
@@ -170,7 +172,11 @@ mod tests {
             (40, 0.5, 11_250),
             (u32::MAX, 1.0, 15_000),
         ] {
-            assert_eq!(backoff.delay(failures, chance), Duration::from_millis(millis), "{failures}");
+            assert_eq!(
+                backoff.delay(failures, chance),
+                Duration::from_millis(millis),
+                "{failures}"
+            );
         }
         assert_eq!(long_delay(0.0), Duration::from_secs(30));
         assert_eq!(long_delay(9.0), Duration::from_secs(60));
@@ -181,7 +187,10 @@ mod tests {
         let second = Duration::from_secs(1);
         assert!(Backoff::try_new(Duration::ZERO, second).is_err());
         let error = Backoff::try_new(second * 2, second).unwrap_err().to_string();
-        assert_eq!(error, "backoff from 2s to 1s: the lower bound must be above zero and at most the upper");
+        assert_eq!(
+            error,
+            "backoff from 2s to 1s: the lower bound must be above zero and at most the upper"
+        );
         assert!(Backoff::try_new(second, second).is_ok());
     }
 

@@ -9,7 +9,8 @@ use super::object::{self, Name, ObjectId};
 use super::slim;
 
 /// A Kubernetes type that is watched.
-pub trait Watched: k8s_openapi::Metadata<Ty = k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta>
+pub trait Watched:
+    k8s_openapi::Metadata<Ty = k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta>
     + ::kube::Resource<DynamicType = ()>
     + DeserializeOwned
     + Clone
@@ -19,7 +20,7 @@ pub trait Watched: k8s_openapi::Metadata<Ty = k8s_openapi::apimachinery::pkg::ap
     + 'static
 {
     /// Its row.
-    const KIND: Kind;
+    const WATCHED: Kind;
     /// Cuts it down to what is used.
     fn slim(self) -> Object;
 }
@@ -99,7 +100,7 @@ macro_rules! kinds {
         }
 
         $(impl Watched for $full {
-            const KIND: Kind = Kind::$kind;
+            const WATCHED: Kind = Kind::$kind;
             fn slim(self) -> Object {
                 Object::$kind(Name::of(&self.metadata), $slim(self))
             }

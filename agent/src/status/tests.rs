@@ -47,19 +47,31 @@ fn board() -> StatusBoard {
 
 fn shown(board: &StatusBoard) -> Vec<(String, String)> {
     let statuses = board.watch().borrow().clone();
-    statuses.values().map(|it| (it.key.name.clone(), it.condition.clone())).collect()
+    statuses
+        .values()
+        .map(|it| (it.key.name.clone(), it.condition.clone()))
+        .collect()
 }
 
 fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
-    expected.iter().map(|(name, condition)| ((*name).to_owned(), (*condition).to_owned())).collect()
+    expected
+        .iter()
+        .map(|(name, condition)| ((*name).to_owned(), (*condition).to_owned()))
+        .collect()
 }
 
 #[test]
 fn the_latest_word_on_each_key_stands() {
     let (board, publisher) = (board(), publisher(&["a", "b"]));
     let reader = publisher.reader();
-    board.apply(message((false, false), vec![status("a", "Held"), status("b", "Programmed")]), &reader);
-    board.apply(message((false, false), vec![status("a", "Programmed"), status("b", "")]), &reader);
+    board.apply(
+        message((false, false), vec![status("a", "Held"), status("b", "Programmed")]),
+        &reader,
+    );
+    board.apply(
+        message((false, false), vec![status("a", "Programmed"), status("b", "")]),
+        &reader,
+    );
     assert_eq!(shown(&board), pairs(&[("a", "Programmed")]));
 }
 
@@ -69,7 +81,11 @@ fn a_replay_replaces_everything_once_it_is_whole() {
     let reader = publisher.reader();
     board.apply(message((true, true), vec![status("a", "Programmed")]), &reader);
     board.apply(message((true, false), vec![status("b", "Conflict")]), &reader);
-    assert_eq!(shown(&board), pairs(&[("a", "Programmed")]), "half a replay says nothing");
+    assert_eq!(
+        shown(&board),
+        pairs(&[("a", "Programmed")]),
+        "half a replay says nothing"
+    );
     board.apply(message((false, true), vec![]), &reader);
     assert_eq!(shown(&board), pairs(&[("b", "Conflict")]));
 }
@@ -87,7 +103,13 @@ fn a_replay_cut_short_is_forgotten_by_the_next() {
 fn the_board_is_bounded_by_what_is_published() {
     let (board, mut publisher) = (board(), publisher(&["a", "b"]));
     let reader = publisher.reader();
-    board.apply(message((false, false), vec![status("a", "Held"), status("b", "Held"), status("x", "Held")]), &reader);
+    board.apply(
+        message(
+            (false, false),
+            vec![status("a", "Held"), status("b", "Held"), status("x", "Held")],
+        ),
+        &reader,
+    );
     assert_eq!(shown(&board), pairs(&[("a", "Held"), ("b", "Held")]));
     publisher.apply(Output {
         removals: vec![key("a")],

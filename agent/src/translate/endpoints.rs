@@ -85,8 +85,14 @@ fn fitness(endpoint: &Endpoint) -> (EndpointState, &Option<String>, &Option<Stri
 fn checked_address(address_type: &str, address: &str) -> Result<String, String> {
     let wrong = |allowed: &str| format!("address {address:?} is no {allowed}, as addressType {address_type:?} says");
     match address_type {
-        "IPv4" => address.parse().map(|ip: Ipv4Addr| ip.to_string()).map_err(|_| wrong("IPv4 address")),
-        "IPv6" => address.parse().map(|ip: Ipv6Addr| ip.to_string()).map_err(|_| wrong("IPv6 address")),
+        "IPv4" => address
+            .parse()
+            .map(|ip: Ipv4Addr| ip.to_string())
+            .map_err(|_| wrong("IPv4 address")),
+        "IPv6" => address
+            .parse()
+            .map(|ip: Ipv6Addr| ip.to_string())
+            .map_err(|_| wrong("IPv6 address")),
         "FQDN" => match HostName::new(address) {
             Ok(host) if !host.is_wildcard() => Ok(host.as_str().to_owned()),
             Ok(_) | Err(_) => Err(wrong("DNS name")),

@@ -39,7 +39,9 @@ pub(super) struct Demand {
 
 /// Translates one Ingress; nothing comes out when it is gone or not ours.
 pub(super) fn render(index: &Index, options: &TranslateOptions, name: &Name) -> (Rendered, Demand) {
-    let listed = [Kind::Ingress, Kind::IngressClass].iter().all(|kind| index.listings.is_listed(*kind));
+    let listed = [Kind::Ingress, Kind::IngressClass]
+        .iter()
+        .all(|kind| index.listings.is_listed(*kind));
     let ingress = index.ingresses.get(name).filter(|_| listed);
     let Some(ingress) = ingress.filter(|ingress| class::is_ours(index, options, ingress)) else {
         return Default::default();
@@ -84,9 +86,10 @@ impl Match<'_> {
         let host = self.host.map_or("", HostName::as_str);
         let path = match (&self.path, self.word) {
             (_, "default") => "",
-            (PathMatch::Exact(path) | PathMatch::Prefix(path) | PathMatch::Pattern(path) | PathMatch::Regex(path), _) => {
-                path
-            }
+            (
+                PathMatch::Exact(path) | PathMatch::Prefix(path) | PathMatch::Pattern(path) | PathMatch::Regex(path),
+                _,
+            ) => path,
         };
         format!("{host}|{}|{path}", self.word)
     }
@@ -132,7 +135,10 @@ impl Translation<'_> {
         let ingress = self.ingress;
         let (Some(host), Some(backend)) = (host, &ingress.default_backend) else {
             let message = "the rule has no paths and there is no spec.defaultBackend, so it leads nowhere";
-            return self.report(format!("spec.rules[{at}].http"), Fault::warning("UnsupportedValue", message));
+            return self.report(
+                format!("spec.rules[{at}].http"),
+                Fault::warning("UnsupportedValue", message),
+            );
         };
         let found = default_match(Some(host));
         self.route(&format!("spec.rules[{at}]"), "spec.defaultBackend", &found, backend);
@@ -210,7 +216,11 @@ impl Translation<'_> {
         };
         let name = self.name.sibling(service);
         self.ask_for(&name, port, field);
-        let resolved = self.index.services.get(&name).and_then(|service| service::resolve(service, port));
+        let resolved = self
+            .index
+            .services
+            .get(&name)
+            .and_then(|service| service::resolve(service, port));
         let websocket = resolved.as_ref().is_some_and(service::ResolvedPort::is_websocket);
         Some((service::key(&name, resolved.as_ref(), port), websocket))
     }

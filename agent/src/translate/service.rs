@@ -32,7 +32,10 @@ pub(super) struct ResolvedPort {
 impl ResolvedPort {
     /// Whether its application protocol is websocket.
     pub(super) fn is_websocket(&self) -> bool {
-        matches!(self.app_protocol.as_deref(), Some("kubernetes.io/ws" | "kubernetes.io/wss"))
+        matches!(
+            self.app_protocol.as_deref(),
+            Some("kubernetes.io/ws" | "kubernetes.io/wss")
+        )
     }
 
     fn section(&self) -> String {
@@ -56,7 +59,10 @@ pub(super) fn resolve(service: &object::Service, reference: &PortReference) -> O
         .filter_map(resolved)
         .collect();
     candidates.sort_by_key(|port| *port.protocol != *"TCP");
-    candidates.into_iter().next().or_else(|| external_port(service, reference))
+    candidates
+        .into_iter()
+        .next()
+        .or_else(|| external_port(service, reference))
 }
 
 fn resolved(port: &object::ServicePort) -> Option<ResolvedPort> {
@@ -95,34 +101,57 @@ pub(super) fn render(index: &Index, name: &Name) -> Rendered {
     if !index.listings.is_listed(Kind::Service) {
         return rendered;
     }
-    let service = index.services.get(name);
     for (ingress, usage) in index.service_users.of(name).into_iter().flatten() {
         for (reference, field) in usage {
-            let port = service.and_then(|service| resolve(service, reference));
-            let problem = problem(name, service, port.as_ref(), reference);
-            if let Some(problem) = &problem {
-                let fault = Fault::error(problem.reason, problem.message.clone());
-                rendered.report(Kind::Ingress, ingress, field.clone(), fault);
-            }
-            let key = key(name, port.as_ref(), reference);
-            if rendered.entries.contains_key(&key) {
-                continue;
-            }
-            let unresolved = problem.map(|problem| Unresolved {
-                reason: problem.reason.to_owned(),
-                message: format!("{}; Ingress {ingress} names it in {field}", problem.message),
-            });
-            let endpoints = match (&port, &unresolved) {
-                (Some(port), None) => endpoints::of_port(&mut rendered, index, name, port),
-                _ => EndpointSet::default(),
+            let reference = Reference {
+                ingress,
+                field,
+                port: reference,
             };
-            let endpoints_key = key.with_kind(ResourceKind::EndpointSet);
-            let model = model(service, port.as_ref(), reference, unresolved, endpoints_key.clone());
-            rendered.entries.insert(endpoints_key, Resource::EndpointSet(endpoints));
-            rendered.entries.insert(key, Resource::Service(model));
+            port(&mut rendered, index, name, &reference);
         }
     }
     rendered
+}
+
+/// Where a port is named, and how.
+struct Reference<'a> {
+    ingress: &'a Name,
+    field: &'a str,
+    port: &'a PortReference,
+}
+
+/// One reference's service and endpoints; several references may lead to the same.
+fn port(rendered: &mut Rendered, index: &Index, name: &Name, reference: &Reference<'_>) {
+    let service = index.services.get(name);
+    let port = service.and_then(|service| resolve(service, reference.port));
+    let problem = problem(name, service, port.as_ref(), reference.port);
+    let (ingress, field) = (reference.ingress, reference.field);
+    let unresolved = problem.as_ref().map(|problem| Unresolved {
+        reason: problem.reason.to_owned(),
+        message: format!("{}; Ingress {ingress} names it in {field}", problem.message),
+    });
+    if let Some(problem) = problem {
+        rendered.report(Kind::Ingress, ingress, field, problem);
+    }
+    let key = key(name, port.as_ref(), reference.port);
+    if rendered.entries.contains_key(&key) {
+        return;
+    }
+    let endpoints = match (&port, &unresolved) {
+        (Some(port), None) => endpoints::of_port(rendered, index, name, port),
+        _ => EndpointSet::default(),
+    };
+    let endpoints_key = key.with_kind(ResourceKind::EndpointSet);
+    let model = model(
+        service,
+        port.as_ref(),
+        reference.port,
+        unresolved,
+        endpoints_key.clone(),
+    );
+    rendered.entries.insert(endpoints_key, Resource::EndpointSet(endpoints));
+    rendered.entries.insert(key, Resource::Service(model));
 }
 
 /// Why a reference cannot be served.
@@ -133,13 +162,19 @@ fn problem(
     reference: &PortReference,
 ) -> Option<Fault> {
     let Some(service) = service else {
-        return Some(Fault::error("BackendNotFound", format!("Service {name} does not exist")));
+        return Some(Fault::error(
+            "BackendNotFound",
+            format!("Service {name} does not exist"),
+        ));
     };
     let Some(port) = port else {
         return Some(Fault::error("BackendNotFound", no_port(name, service, reference)));
     };
     if *port.protocol != *"TCP" {
-        let message = format!("port {} of Service {name} is {}; HTTP needs TCP", port.number, port.protocol);
+        let message = format!(
+            "port {} of Service {name} is {}; HTTP needs TCP",
+            port.number, port.protocol
+        );
         return Some(Fault::error("UnsupportedValue", message));
     }
     let external = service.external_name.as_deref()?;
@@ -157,7 +192,11 @@ fn no_port(name: &Name, service: &object::Service, reference: &PortReference) ->
             name => format!("{} ({name})", port.number),
         })
         .collect();
-    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let known = if known.is_empty() {
+        "none".to_owned()
+    } else {
+        known.join(", ")
+    };
     match reference {
         PortReference::Missing => format!("no port of Service {name} is named; it has: {known}"),
         PortReference::Number(_) | PortReference::Name(_) => {
@@ -175,13 +214,19 @@ fn model(
 ) -> Service {
     let external = service.and_then(|service| service.external_name.as_deref());
     let local = service.is_some_and(|service| service.local_traffic_only);
-    let balancer = service.map(|service| service.load_balancer.as_slice()).unwrap_or_default();
+    let balancer = service
+        .map(|service| service.load_balancer.as_slice())
+        .unwrap_or_default();
     Service {
         port: port.map_or_else(|| unresolved_port(reference), service_port),
         endpoints,
         external_name: external.and_then(|name| HostName::new(name).ok()),
         node_port: port.and_then(|port| port.node_port),
-        external_traffic_policy: if local { TrafficPolicy::Local } else { TrafficPolicy::Cluster },
+        external_traffic_policy: if local {
+            TrafficPolicy::Local
+        } else {
+            TrafficPolicy::Cluster
+        },
         load_balancer_addresses: balancer.iter().map(|address| address.as_ref().to_owned()).collect(),
         settings: BackendSettings {
             scheme: scheme(port.and_then(|port| port.app_protocol.as_deref())),
@@ -195,7 +240,11 @@ fn service_port(port: &ResolvedPort) -> ServicePort {
     ServicePort {
         number: Some(port.number),
         name: (!port.name.is_empty()).then(|| port.name.as_ref().to_owned()),
-        protocol: if *port.protocol == *"UDP" { Protocol::Udp } else { Protocol::Tcp },
+        protocol: if *port.protocol == *"UDP" {
+            Protocol::Udp
+        } else {
+            Protocol::Tcp
+        },
         app_protocol: port.app_protocol.as_deref().map(str::to_owned),
     }
 }

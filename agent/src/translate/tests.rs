@@ -48,7 +48,9 @@ fn check_golden(output: &Path, actual: &str) {
 fn golden() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/translate");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let inputs: Vec<PathBuf> = files.filter(|path| path.to_string_lossy().ends_with(".in.yaml")).collect();
+    let inputs: Vec<PathBuf> = files
+        .filter(|path| path.to_string_lossy().ends_with(".in.yaml"))
+        .collect();
     assert!(inputs.len() >= 15, "only {} goldens were found", inputs.len());
     for input in inputs {
         let output = PathBuf::from(input.to_string_lossy().replace(".in.yaml", ".out.yaml"));

@@ -70,8 +70,8 @@ pub(super) async fn list(State(state): State<ApiState>, uri: Uri) -> Result<Resp
     answer::list(state, move |view| {
         let index = Index::of(view, &[ObjectKind::Route]);
         let mut routes = Vec::new();
-        for (key, resource) in &view.resources {
-            let Resource::Route(route) = resource.as_ref() else {
+        for (key, stored) in &view.resources {
+            let Resource::Route(route) = stored.resource.as_ref() else {
                 continue;
             };
             let wanted = cluster.as_ref().is_none_or(|cluster| *cluster == key.cluster)

@@ -84,8 +84,8 @@ pub(super) async fn list(State(state): State<ApiState>, uri: Uri) -> Result<Resp
     answer::list(state, move |view| {
         let index = Index::of(view, &[ObjectKind::Upstream]);
         let mut services = Vec::new();
-        for (key, resource) in &view.resources {
-            let Resource::Service(service) = resource.as_ref() else {
+        for (key, stored) in &view.resources {
+            let Resource::Service(service) = stored.resource.as_ref() else {
                 continue;
             };
             let wanted = cluster.as_ref().is_none_or(|cluster| *cluster == key.cluster)
@@ -131,7 +131,7 @@ fn endpoints_of<'a>(view: &'a View, key: &GlobalKey, service: &Service) -> &'a [
         cluster: key.cluster.clone(),
         key: service.endpoints.clone(),
     };
-    match view.resources.get(&set).map(AsRef::as_ref) {
+    match view.resources.get(&set).map(|stored| stored.resource.as_ref()) {
         Some(Resource::EndpointSet(EndpointSet { endpoints })) => endpoints,
         Some(_) | None => &[],
     }

@@ -17,7 +17,7 @@ const MAX_FAULTS: u32 = 3;
 
 impl Cluster {
     /// The agent says what it has: ask for exactly what differs.
-    pub(super) fn compare(&mut self, session: SessionId, inventory: Inventory, effects: &mut Vec<Effect>) {
+    pub(super) fn compare(&mut self, session: SessionId, inventory: &Inventory, effects: &mut Vec<Effect>) {
         self.groups.said(&inventory.groups);
         let differing = differing(self.holdings.digests(), &inventory.groups);
         if differing.is_empty() {

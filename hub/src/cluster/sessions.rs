@@ -64,7 +64,7 @@ impl Cluster {
         self.epoch = hello.inventory.epoch;
         self.cursor = Cursor::Awaiting;
         effects.push(Effect::Welcome(session));
-        self.compare(session, hello.inventory, effects);
+        self.compare(session, &hello.inventory, effects);
         effects.push(Effect::Summary);
     }
 

@@ -202,10 +202,9 @@ async fn next(changed: &mut mpsc::Receiver<()>, hangup: &mut Signal, cancel: &Ca
 fn watcher(file: &Path, events: mpsc::Sender<()>) -> notify::Result<RecommendedWatcher> {
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         // Reading the file is an event as well; it changes nothing.
-        if !event.is_ok_and(|event| event.kind.is_access()) {
-            if events.try_send(()).is_err() {
-                tracing::trace!("a look at the configuration is due already");
-            }
+        let reading = event.is_ok_and(|event| event.kind.is_access());
+        if !reading && events.try_send(()).is_err() {
+            tracing::trace!("a look at the configuration is due already");
         }
     })?;
     let directory = match file.parent() {

@@ -44,6 +44,17 @@ fn a_full_configuration_is_read() {
 }
 
 #[test]
+fn the_example_is_good_and_says_the_defaults() {
+    let example = HubConfig::parse("hub.yaml", include_str!("../../../deploy/hub/hub.yaml")).unwrap();
+    let defaults = HubConfig {
+        clusters: example.clusters.clone(),
+        target: example.target.clone(),
+        ..HubConfig::default()
+    };
+    assert_eq!(example, defaults);
+}
+
+#[test]
 fn the_defaults_lack_only_the_target() {
     let error = HubConfig::default().validate().unwrap_err().to_string();
     assert!(error.contains("target.admin.addresses is empty"), "{error}");

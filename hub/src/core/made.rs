@@ -12,7 +12,7 @@ use crate::view::Outcome;
 
 /// Desired objects with their outcomes, and the way back from resources to them. Bounded by the desired objects.
 #[derive(Debug, Default)]
-pub struct Made {
+pub(super) struct Made {
     desired: OrdMap<ObjectId, Arc<Object>>,
     outcomes: OrdMap<ObjectId, Outcome>,
     of: BTreeMap<GlobalKey, BTreeSet<ObjectId>>,
@@ -20,7 +20,7 @@ pub struct Made {
 
 impl Made {
     /// Sets or forgets a desired object; returns the resources whose status may change by it.
-    pub fn set(&mut self, id: &ObjectId, object: Option<Arc<Object>>) -> BTreeSet<GlobalKey> {
+    pub(super) fn set(&mut self, id: &ObjectId, object: Option<Arc<Object>>) -> BTreeSet<GlobalKey> {
         let mut touched = BTreeSet::new();
         let before = match &object {
             Some(object) => self.desired.insert(id.clone(), object.clone()),
@@ -36,7 +36,9 @@ impl Made {
         }
         match &object {
             None => drop(self.outcomes.remove(id)),
-            Some(object) if !self.speaks_of(id, object.hash) => drop(self.outcomes.insert(id.clone(), Outcome::Pending)),
+            Some(object) if !self.speaks_of(id, object.hash) => {
+                drop(self.outcomes.insert(id.clone(), Outcome::Pending))
+            }
             Some(_) => {}
         }
         touched
@@ -60,8 +62,10 @@ impl Made {
 
     /// The target's word on an object; one about an object or content that is no longer desired is ignored.
     /// Returns the resources whose status may change by it.
-    pub fn outcome(&mut self, id: &ObjectId, outcome: Outcome) -> Vec<GlobalKey> {
-        let Some(object) = self.desired.get(id) else { return Vec::new() };
+    pub(super) fn outcome(&mut self, id: &ObjectId, outcome: Outcome) -> Vec<GlobalKey> {
+        let Some(object) = self.desired.get(id) else {
+            return Vec::new();
+        };
         let current = match &outcome {
             Outcome::Programmed(hash) | Outcome::Refused { hash, .. } => *hash == object.hash,
             Outcome::Pending => true,
@@ -75,20 +79,20 @@ impl Made {
     }
 
     /// The objects made from a resource, with their outcomes.
-    pub fn of(&self, key: &GlobalKey) -> impl Iterator<Item = (&ObjectId, &Outcome)> {
+    pub(super) fn of(&self, key: &GlobalKey) -> impl Iterator<Item = (&ObjectId, &Outcome)> {
         let ids = self.of.get(key).into_iter().flatten();
         ids.filter_map(|id| self.outcomes.get(id).map(|outcome| (id, outcome)))
     }
 
     /// All desired objects; cloning them costs nothing.
     #[must_use]
-    pub fn desired(&self) -> &OrdMap<ObjectId, Arc<Object>> {
+    pub(super) fn desired(&self) -> &OrdMap<ObjectId, Arc<Object>> {
         &self.desired
     }
 
     /// All outcomes; cloning them costs nothing.
     #[must_use]
-    pub fn outcomes(&self) -> &OrdMap<ObjectId, Outcome> {
+    pub(super) fn outcomes(&self) -> &OrdMap<ObjectId, Outcome> {
         &self.outcomes
     }
 }
@@ -102,24 +106,42 @@ mod tests {
 
     fn key(name: &str) -> GlobalKey {
         let key = Key::new(ResourceKind::Route, &GroupKind::new("", "X"), "shop", name, "");
-        GlobalKey { cluster: ClusterId::new("a").unwrap(), key }
+        GlobalKey {
+            cluster: ClusterId::new("a").unwrap(),
+            key,
+        }
     }
 
     fn id() -> ObjectId {
-        ObjectId { kind: ObjectKind::Route, id: "hl-1".into() }
+        ObjectId {
+            kind: ObjectKind::Route,
+            id: "hl-1".into(),
+        }
     }
 
     fn object(content: u128, causes: &[&str]) -> Option<Arc<Object>> {
-        let cause = |name: &&str| Cause { key: key(name), content_hash: ContentHash(content) };
+        let cause = |name: &&str| Cause {
+            key: key(name),
+            content_hash: ContentHash(content),
+        };
         let causes = causes.iter().map(cause).collect();
         let body = SecretText::new("{}".to_owned());
-        Some(Arc::new(Object { id: id(), body, hash: ContentHash(content), references: Vec::new(), causes }))
+        Some(Arc::new(Object {
+            id: id(),
+            body,
+            hash: ContentHash(content),
+            references: Vec::new(),
+            causes,
+        }))
     }
 
     #[test]
     fn an_object_leads_back_to_its_causes_and_no_others() {
         let mut made = Made::default();
-        assert_eq!(made.set(&id(), object(1, &["x", "y"])), BTreeSet::from([key("x"), key("y")]));
+        assert_eq!(
+            made.set(&id(), object(1, &["x", "y"])),
+            BTreeSet::from([key("x"), key("y")])
+        );
         assert_eq!(made.of(&key("x")).collect::<Vec<_>>(), [(&id(), &Outcome::Pending)]);
         assert_eq!(made.set(&id(), object(2, &["y"])), BTreeSet::from([key("x"), key("y")]));
         assert_eq!(made.of(&key("x")).count(), 0);
@@ -134,9 +156,16 @@ mod tests {
         made.set(&id(), object(2, &["x"]));
         assert!(made.outcome(&id(), Outcome::Programmed(ContentHash(1))).is_empty());
         assert_eq!(made.outcome(&id(), Outcome::Programmed(ContentHash(2))), [key("x")]);
-        assert!(made.outcome(&id(), Outcome::Programmed(ContentHash(2))).is_empty(), "said twice, changed once");
+        assert!(
+            made.outcome(&id(), Outcome::Programmed(ContentHash(2))).is_empty(),
+            "said twice, changed once"
+        );
         made.set(&id(), object(2, &["x", "y"]));
-        assert_eq!(made.outcomes().get(&id()), Some(&Outcome::Programmed(ContentHash(2))), "same content, same outcome");
+        assert_eq!(
+            made.outcomes().get(&id()),
+            Some(&Outcome::Programmed(ContentHash(2))),
+            "same content, same outcome"
+        );
         made.set(&id(), object(3, &["x"]));
         assert_eq!(made.outcomes().get(&id()), Some(&Outcome::Pending));
     }

@@ -10,7 +10,7 @@ use crate::view::Problem;
 
 /// The stage that found a problem; each replaces only what it said itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
+pub(super) enum Stage {
     /// The cluster's state machine: quarantine.
     Cluster,
     /// Merging and rendering: conflicts, unresolved references, unsupported values.
@@ -21,14 +21,14 @@ pub enum Stage {
 
 /// Problems by resource and stage.
 #[derive(Debug, Default)]
-pub struct ProblemBook {
+pub(super) struct ProblemBook {
     stages: BTreeMap<GlobalKey, BTreeMap<Stage, Vec<Problem>>>,
     merged: OrdMap<GlobalKey, Arc<Vec<Problem>>>,
 }
 
 impl ProblemBook {
     /// What one stage now says of one resource; nothing clears it. Tells whether that changed anything.
-    pub fn set(&mut self, stage: Stage, key: &GlobalKey, problems: Vec<Problem>) -> bool {
+    pub(super) fn set(&mut self, stage: Stage, key: &GlobalKey, problems: Vec<Problem>) -> bool {
         let unchanged = match self.stages.get(key).and_then(|stages| stages.get(&stage)) {
             Some(before) => *before == problems,
             None => problems.is_empty(),
@@ -59,13 +59,13 @@ impl ProblemBook {
 
     /// What all stages say of one resource, in the order of the stages.
     #[must_use]
-    pub fn of(&self, key: &GlobalKey) -> Option<&Arc<Vec<Problem>>> {
+    pub(super) fn of(&self, key: &GlobalKey) -> Option<&Arc<Vec<Problem>>> {
         self.merged.get(key)
     }
 
     /// Everything, for the view; cloning it costs nothing.
     #[must_use]
-    pub fn all(&self) -> &OrdMap<GlobalKey, Arc<Vec<Problem>>> {
+    pub(super) fn all(&self) -> &OrdMap<GlobalKey, Arc<Vec<Problem>>> {
         &self.merged
     }
 }
@@ -81,12 +81,20 @@ mod tests {
     fn key() -> GlobalKey {
         let source = GroupKind::new("networking.k8s.io", "Ingress");
         let key = Key::new(ResourceKind::Route, &source, "shop", "web", "x");
-        GlobalKey { cluster: ClusterId::new("a").unwrap(), key }
+        GlobalKey {
+            cluster: ClusterId::new("a").unwrap(),
+            key,
+        }
     }
 
     fn problem(message: &str) -> Problem {
         let (kind, reason) = (ProblemKind::Conflict, "Conflict".to_owned());
-        Problem { kind, reason, message: message.to_owned(), content_hash: ContentHash(1) }
+        Problem {
+            kind,
+            reason,
+            message: message.to_owned(),
+            content_hash: ContentHash(1),
+        }
     }
 
     #[test]
@@ -94,8 +102,17 @@ mod tests {
         let mut book = ProblemBook::default();
         assert!(book.set(Stage::Plan, &key(), vec![problem("plan")]));
         assert!(book.set(Stage::Cluster, &key(), vec![problem("cluster")]));
-        assert!(!book.set(Stage::Cluster, &key(), vec![problem("cluster")]), "equal is no change");
-        let messages = |book: &ProblemBook| book.of(&key()).unwrap().iter().map(|it| it.message.clone()).collect::<Vec<_>>();
+        assert!(
+            !book.set(Stage::Cluster, &key(), vec![problem("cluster")]),
+            "equal is no change"
+        );
+        let messages = |book: &ProblemBook| {
+            book.of(&key())
+                .unwrap()
+                .iter()
+                .map(|it| it.message.clone())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(messages(&book), ["cluster", "plan"]);
         assert!(book.set(Stage::Cluster, &key(), Vec::new()));
         assert_eq!(messages(&book), ["plan"]);

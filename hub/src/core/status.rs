@@ -8,7 +8,7 @@ use hubline::wire::{ResourceStatus, Status};
 
 /// What was said, and what must be looked at again. Bounded by the resources of the clusters.
 #[derive(Debug, Default)]
-pub struct StatusBook {
+pub(super) struct StatusBook {
     clusters: BTreeMap<ClusterId, Statuses>,
 }
 
@@ -20,20 +20,30 @@ struct Statuses {
 
 impl StatusBook {
     /// Something about this resource may have changed.
-    pub fn touch(&mut self, key: &GlobalKey) {
-        self.clusters.entry(key.cluster.clone()).or_default().dirty.insert(key.key.clone());
+    pub(super) fn touch(&mut self, key: &GlobalKey) {
+        self.clusters
+            .entry(key.cluster.clone())
+            .or_default()
+            .dirty
+            .insert(key.key.clone());
     }
 
     /// Clusters with something to look at.
     #[must_use]
-    pub fn dirty(&self) -> Vec<ClusterId> {
-        self.clusters.iter().filter(|(_, it)| !it.dirty.is_empty()).map(|(id, _)| id.clone()).collect()
+    pub(super) fn dirty(&self) -> Vec<ClusterId> {
+        self.clusters
+            .iter()
+            .filter(|(_, it)| !it.dirty.is_empty())
+            .map(|(id, _)| id.clone())
+            .collect()
     }
 
     /// Looks again at what was touched: `now` gives the status of a key, or none when nothing is to be said of it.
     /// Returns what differs from what was said, cut into messages.
-    pub fn flush(&mut self, cluster: &ClusterId, now: impl Fn(&Key) -> Option<ResourceStatus>) -> Vec<Status> {
-        let Some(statuses) = self.clusters.get_mut(cluster) else { return Vec::new() };
+    pub(super) fn flush(&mut self, cluster: &ClusterId, now: impl Fn(&Key) -> Option<ResourceStatus>) -> Vec<Status> {
+        let Some(statuses) = self.clusters.get_mut(cluster) else {
+            return Vec::new();
+        };
         let mut changed = Vec::new();
         for key in std::mem::take(&mut statuses.dirty) {
             match now(&key) {
@@ -50,11 +60,19 @@ impl StatusBook {
 
     /// Everything that is said of a cluster, for a session that begins.
     #[must_use]
-    pub fn replay(&self, cluster: &ClusterId) -> Vec<Status> {
-        let said = self.clusters.get(cluster).map(|it| it.said.values().cloned().collect()).unwrap_or_default();
+    pub(super) fn replay(&self, cluster: &ClusterId) -> Vec<Status> {
+        let said = self
+            .clusters
+            .get(cluster)
+            .map(|it| it.said.values().cloned().collect())
+            .unwrap_or_default();
         let mut messages = batches(said);
         if messages.is_empty() {
-            messages.push(Status { replay_begin: false, replay_end: false, statuses: Vec::new() });
+            messages.push(Status {
+                replay_begin: false,
+                replay_end: false,
+                statuses: Vec::new(),
+            });
         }
         if let Some(first) = messages.first_mut() {
             first.replay_begin = true;
@@ -71,7 +89,11 @@ fn gone(status: ResourceStatus) -> ResourceStatus {
 }
 
 fn batches(statuses: Vec<ResourceStatus>) -> Vec<Status> {
-    let message = |batch: &[ResourceStatus]| Status { replay_begin: false, replay_end: false, statuses: batch.to_vec() };
+    let message = |batch: &[ResourceStatus]| Status {
+        replay_begin: false,
+        replay_end: false,
+        statuses: batch.to_vec(),
+    };
     statuses.chunks(STATUS_BATCH).map(message).collect()
 }
 
@@ -84,7 +106,10 @@ mod tests {
 
     fn key(name: &str) -> GlobalKey {
         let key = Key::new(ResourceKind::Route, &GroupKind::new("", "X"), "shop", name, "");
-        GlobalKey { cluster: ClusterId::new("a").unwrap(), key }
+        GlobalKey {
+            cluster: ClusterId::new("a").unwrap(),
+            key,
+        }
     }
 
     fn status(key: &Key, condition: &str) -> ResourceStatus {
@@ -109,9 +134,17 @@ mod tests {
         assert_eq!(first.iter().map(|it| it.statuses.len()).sum::<usize>(), 2);
 
         book.touch(&key("x"));
-        assert!(book.flush(&cluster, |key| Some(status(key, "Pending"))).is_empty(), "equal is not said again");
+        assert!(
+            book.flush(&cluster, |key| Some(status(key, "Pending"))).is_empty(),
+            "equal is not said again"
+        );
         book.touch(&key("x"));
-        assert_eq!(book.flush(&cluster, |key| Some(status(key, "Programmed")))[0].statuses.len(), 1);
+        assert_eq!(
+            book.flush(&cluster, |key| Some(status(key, "Programmed")))[0]
+                .statuses
+                .len(),
+            1
+        );
         book.touch(&key("y"));
         assert!(book.flush(&cluster, |_| None)[0].statuses[0].gone);
 
@@ -123,6 +156,13 @@ mod tests {
     #[test]
     fn a_replay_of_nothing_is_still_a_replay() {
         let replay = StatusBook::default().replay(&key("x").cluster);
-        assert_eq!(replay, [Status { replay_begin: true, replay_end: true, statuses: Vec::new() }]);
+        assert_eq!(
+            replay,
+            [Status {
+                replay_begin: true,
+                replay_end: true,
+                statuses: Vec::new()
+            }]
+        );
     }
 }

@@ -3,7 +3,7 @@
 use hubline::model::ClusterId;
 use hubline::tls::IdentityError;
 use hubline::wire::WireError;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::cluster::CloseReason;
 
@@ -57,8 +57,15 @@ impl Refused {
         }
     }
 
-    /// The stream broke: cut, or not gRPC.
+    /// The stream broke: cut, or what came is no message. Decoding fails as `Internal` in tonic, but it is not the hub
+    /// that is at fault, and trying again does not change it.
     pub(super) fn broken(status: Status) -> Self {
+        if status.code() == Code::Internal && status.message().contains("decode") {
+            return Self {
+                label: "malformed",
+                status: Status::invalid_argument(format!("not a message of hubline.v1: {}", status.message())),
+            };
+        }
         Self {
             label: "broken-stream",
             status,

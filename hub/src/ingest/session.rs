@@ -152,7 +152,7 @@ impl Reader {
         if hello.cluster != self.cluster.as_str() {
             return Err(Refused::wrong_cluster(&self.cluster, &hello.cluster));
         }
-        if !self.shared.admitted.borrow().contains(&self.cluster) {
+        if self.shared.admitted.borrow().get(&self.cluster).is_none() {
             return Err(Refused::closed(&CloseReason::NotConfigured));
         }
         let session = self.id;

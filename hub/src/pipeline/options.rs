@@ -1,14 +1,13 @@
 //! From the configuration to the options of each part.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use secrecy::SecretString;
-
+use super::Origin;
 use crate::api::{WriteBody, WriteLog};
-use crate::config::{HubConfig, Invalid};
 use crate::config::reload::Loader;
+use crate::config::{HubConfig, Invalid};
 use crate::ingest::Settings;
+use crate::persist::StoreOptions;
 use crate::plan::PlanOptions;
 use crate::plan::id::{IdError, Prefix};
 use crate::sink::admin::{AdminOptions, ApiKey};
@@ -17,28 +16,46 @@ use crate::sink::driver::DriverOptions;
 use crate::sink::schedule::Pace;
 use crate::sink::{Ownership, TargetId};
 
-pub(super) fn loader(file: Option<PathBuf>) -> Loader {
-    Arc::new(move || HubConfig::load(file.as_deref(), Vec::new()))
+pub(super) fn loader(origin: Origin) -> Loader {
+    Arc::new(move || HubConfig::load(origin.file.as_deref(), origin.flags.clone()))
 }
 
 pub(super) fn ingest(config: &HubConfig) -> Settings {
-    Settings { hub: config.hub.clone(), max_resources: config.tuning.max_resources, ..Settings::default() }
+    Settings {
+        hub: config.hub.clone(),
+        max_resources: config.tuning.max_resources,
+        ..Settings::default()
+    }
+}
+
+pub(super) fn store(config: &HubConfig) -> StoreOptions {
+    StoreOptions {
+        data_dir: config.data_dir.clone(),
+        key_file: config.key_file.clone(),
+    }
 }
 
 pub(super) fn plan(config: &HubConfig) -> Result<PlanOptions, IdError> {
     let prefix = Prefix::new(&config.id_prefix)?;
-    Ok(PlanOptions { prefix, hub: config.hub.clone(), ..PlanOptions::default() })
+    Ok(PlanOptions {
+        prefix,
+        hub: config.hub.clone(),
+        ..PlanOptions::default()
+    })
 }
 
 pub(super) fn ownership(config: &HubConfig) -> Ownership {
-    Ownership { prefix: config.id_prefix.clone(), hub: config.hub.clone() }
+    Ownership {
+        prefix: config.id_prefix.clone(),
+        hub: config.hub.clone(),
+    }
 }
 
 pub(super) fn admin(config: &HubConfig) -> Result<AdminOptions, Invalid> {
     let admin = &config.target.admin;
     let key = match &admin.key_file {
         Some(file) => ApiKey::File(file.clone()),
-        None => ApiKey::Value(SecretString::from(admin.read_key()?.expose())),
+        None => ApiKey::Value(admin.read_key()?),
     };
     let target = TargetId(config.target.name.as_str().into());
     Ok(AdminOptions {
@@ -74,5 +91,9 @@ pub(super) fn write_log(writes: Writes) -> WriteLog {
 fn write_body(record: &WriteRecord) -> WriteBody {
     let body = WriteBody::new(record.at, record.operation, &record.object, &record.causes);
     let body = body.answered(record.status, record.duration);
-    if record.result == "ok" { body } else { body.failed(record.result) }
+    if record.result == "ok" {
+        body
+    } else {
+        body.failed(record.result)
+    }
 }

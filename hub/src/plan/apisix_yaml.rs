@@ -54,7 +54,10 @@ pub fn yaml(objects: &[Arc<Object>]) -> Result<String, RenderError> {
     if sections.is_empty() {
         return Ok("#END\n".to_owned());
     }
-    let text = serde_saphyr::to_string(&sections).map_err(|error| RenderError::Yaml(error.to_string()))?;
+    // Every text is quoted: APISIX's parser takes YAML 1.1's word for what is a boolean, a number or a time.
+    let options = serde_saphyr::ser_options! { quote_all: true };
+    let text = serde_saphyr::to_string_with_options(&sections, options);
+    let text = text.map_err(|error| RenderError::Yaml(error.to_string()))?;
     Ok(format!("{}\n#END\n", text.trim_end()))
 }
 
@@ -66,4 +69,76 @@ pub fn json(objects: &[Arc<Object>]) -> Result<String, RenderError> {
     let mut text = serde_json::to_string_pretty(&sections(objects)?).map_err(RenderError::Json)?;
     text.push('\n');
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::{ObjectId, canonical};
+
+    /// Texts that a YAML 1.1 parser, or one that folds lines, could take for something else.
+    #[test]
+    fn texts_stay_texts() {
+        let texts = [
+            "yes",
+            "on",
+            "y",
+            "~",
+            "null",
+            "~~",
+            "==",
+            "=",
+            "!",
+            "<<",
+            "1e3",
+            "0x1f",
+            "012",
+            "1_000",
+            "12:30:00",
+            "- a",
+            "a: b",
+            "#END",
+            " a ",
+            "a\nb\n",
+            "'",
+            "\"",
+            "\\",
+            "*.a.b",
+            "&a",
+            "%",
+            "@",
+            "`",
+            "",
+            "{}",
+            "[]",
+            "2024-01-01",
+        ];
+        let long = format!("{} {}", "x".repeat(100), "y\n".repeat(30));
+        let texts: Vec<_> = texts.into_iter().map(str::to_owned).chain([long]).collect();
+        let (body, hash) = canonical(&serde_json::json!({"id": "1", "texts": texts}));
+        let id = ObjectId {
+            kind: ObjectKind::Route,
+            id: "1".into(),
+        };
+        let object = Object {
+            id,
+            body,
+            hash,
+            references: Vec::new(),
+            causes: Vec::new(),
+        };
+        let text = yaml(&[object.into()]).unwrap();
+        let back: Value = serde_saphyr::from_str(&text).unwrap();
+        assert_eq!(back["routes"][0]["texts"], serde_json::json!(texts));
+        let plain = text.lines().filter(|line| line.trim_start().starts_with("- "));
+        for line in plain.filter(|line| !line.contains("id:")) {
+            let value = line.trim_start().trim_start_matches("- ");
+            assert!(value.starts_with(['\'', '"']), "{line}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_still_a_whole_file() {
+        assert_eq!(yaml(&[]).unwrap(), "#END\n");
+    }
 }

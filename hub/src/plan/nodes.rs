@@ -92,6 +92,9 @@ mod tests {
         }
     }
 
+    /// Endpoints, and the hosts of the nodes they become.
+    type Row = (&'static [(&'static str, EndpointState)], &'static [&'static str]);
+
     fn hosts(endpoints: Vec<Endpoint>) -> Vec<String> {
         let (nodes, _) = nodes(&EndpointSet { endpoints }, &[Path::direct()]);
         nodes
@@ -103,7 +106,7 @@ mod tests {
     #[test]
     fn ready_ones_or_else_draining_ones() {
         use EndpointState::{Draining, NotReady, Ready};
-        let table: [(&[(&str, EndpointState)], &[&str]); 5] = [
+        let table: [Row; 5] = [
             (
                 &[("10.0.0.2", Ready), ("10.0.0.1", Ready), ("10.0.0.3", Draining)],
                 &["10.0.0.1", "10.0.0.2"],

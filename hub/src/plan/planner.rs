@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hubline::model::{ClusterId, GlobalKey, Key, Resource, ResourceKind};
+use hubline::model::{ClusterId, GlobalKey, GroupKind, Key, Resource, ResourceKind};
 
 use super::index::Index;
 use super::scope::{Rendered, Resources, Scope};
@@ -106,10 +106,9 @@ impl Planner {
             return;
         }
         self.paths.insert(cluster.clone(), paths.to_vec());
-        let services = self
-            .resources
-            .iter()
-            .filter(|(key, stored)| key.cluster == *cluster && matches!(*stored.resource, Resource::Service(_)));
+        let of_cluster = self.resources.range(first_key(cluster)..);
+        let of_cluster = of_cluster.take_while(|(key, _)| key.cluster == *cluster);
+        let services = of_cluster.filter(|(key, _)| key.key.kind == ResourceKind::Service);
         dirty.shared.extend(services.map(|(key, _)| key.clone()));
     }
 
@@ -287,6 +286,12 @@ impl Planner {
             output.problems.insert(key, problems);
         }
     }
+}
+
+/// Sorts before every key of a cluster: keys sort by cluster, then by kind, of which routes are the first.
+fn first_key(cluster: &ClusterId) -> GlobalKey {
+    let none = GroupKind::new("", "");
+    sibling(cluster, &Key::new(ResourceKind::Route, &none, "", "", ""))
 }
 
 fn sibling(cluster: &ClusterId, key: &Key) -> GlobalKey {

@@ -186,7 +186,7 @@ pub(super) fn subject(key: &GlobalKey) -> String {
 }
 
 /// A value that the schema takes for a label: 1 to 256 characters without blanks.
-fn label_value(value: &str) -> String {
+pub(crate) fn label_value(value: &str) -> String {
     let clean: String = value.chars().map(|c| if c.is_whitespace() { '_' } else { c }).collect();
     if clean.chars().count() <= 256 {
         return clean;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
-use secrecy::SecretString;
+use hubline::model::SecretText;
 use tokio::time::Instant;
 
 use self::answer::Answer;
@@ -33,7 +33,7 @@ pub const MAX_BODY_BYTES: usize = 3 << 19;
 #[derive(Debug, Clone)]
 pub enum ApiKey {
     /// The key itself.
-    Value(SecretString),
+    Value(SecretText),
     /// A file with the key, read again before each listing, so that a changed key needs no restart.
     File(PathBuf),
 }
@@ -57,7 +57,7 @@ pub struct AdminOptions {
     pub list_timeout: Duration,
     /// Writes at a time within a stage.
     pub connections: usize,
-    /// Kinds that are listed and written.
+    /// Kinds that are listed and written; one that is not listed must never be desired.
     pub kinds: Vec<ObjectKind>,
 }
 
@@ -75,7 +75,7 @@ impl AdminOptions {
             timeout: Duration::from_secs(10),
             list_timeout: Duration::from_secs(120),
             connections: 8,
-            kinds: vec![ObjectKind::Upstream, ObjectKind::Ssl, ObjectKind::Route],
+            kinds: ObjectKind::ALL.to_vec(),
         }
     }
 }

@@ -90,6 +90,10 @@ pub struct Driver {
     options: DriverOptions,
     reports: Reports,
     schedule: Schedule,
+    /// When the target was observed whole last.
+    observed_at: Option<Instant>,
+    /// How long to wait before it is observed again, so that one that is lost over and over is not listed all the time.
+    pause: Duration,
 }
 
 /// Why the driver no longer writes.
@@ -119,6 +123,8 @@ impl Driver {
             options,
             reports,
             schedule,
+            observed_at: None,
+            pause: Duration::ZERO,
         }
     }
 
@@ -135,18 +141,34 @@ impl Driver {
     /// Lists everything, for as long as it takes to get an answer.
     async fn look(&mut self) {
         let mut wait = self.options.backoff_min;
+        self.pause = self.next_pause();
+        sleep(self.pause).await;
         loop {
             self.schedule.begin_observation();
             match self.sink.observe().await {
                 Ok(observed) => {
                     // What is wanted now, not what was wanted before an outage.
                     self.on_desired();
+                    self.observed_at = Some(Instant::now());
                     return self.on_observed(observed, Occasion::Lost);
                 }
                 Err(error) => self.on_look_failed(&error, wait),
             }
             sleep(wait).await;
             wait = wait.saturating_mul(2).min(self.options.backoff_max);
+        }
+    }
+
+    /// None after the first loss in a while: then everything goes back at once.
+    fn next_pause(&self) -> Duration {
+        let again = self
+            .observed_at
+            .is_some_and(|at| at.elapsed() < self.pause + self.options.backoff_max);
+        if again {
+            let doubled = self.pause.saturating_mul(2);
+            doubled.clamp(self.options.backoff_min, self.options.backoff_max)
+        } else {
+            Duration::ZERO
         }
     }
 

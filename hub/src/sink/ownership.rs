@@ -6,13 +6,14 @@ use hubline::wire::ContentHash;
 use serde_json::{Map, Value, json};
 
 use crate::object::{Object, ObjectId, ObjectKind, canonical};
+use crate::plan::label_value;
 
 /// What marks an object as ours: the id's prefix, and the labels `managed-by` and `hub` where the kind has labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ownership {
     /// What ids of ours begin with, up to the first `-`.
     pub prefix: String,
-    /// The hub's name, as its label says it.
+    /// The hub's name.
     pub hub: String,
 }
 
@@ -26,10 +27,14 @@ impl Ownership {
         id.strip_prefix(&self.prefix).is_some_and(|rest| rest.starts_with('-'))
     }
 
+    fn hub_label(&self) -> String {
+        label_value(&self.hub)
+    }
+
     /// Whether an object is ours; `managed_by` and `hub` are its labels.
     #[must_use]
     pub fn owns(&self, id: &ObjectId, managed_by: Option<&str>, hub: Option<&str>) -> bool {
-        let labelled = managed_by == Some(MANAGED_BY) && hub == Some(&self.hub);
+        let labelled = managed_by == Some(MANAGED_BY) && hub == Some(&self.hub_label());
         // Global rules have no labels in APISIX's schema.
         self.has_our_id(&id.id) && (labelled || id.kind == ObjectKind::GlobalRule)
     }
@@ -58,7 +63,7 @@ impl Ownership {
         json!({
             "id": id,
             "name": "marker of a Hubline hub: do not remove",
-            "labels": { "managed-by": MANAGED_BY, "hub": self.hub },
+            "labels": { "managed-by": MANAGED_BY, "hub": self.hub_label() },
             "nodes": [],
             "type": "roundrobin",
             "scheme": "http",

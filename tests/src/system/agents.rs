@@ -51,7 +51,7 @@ impl System {
         let config = json!({
             "cluster": cluster,
             "source": source,
-            "hubs": [{"addresses": [format!("https://localhost:{}", self.hub_link.address().port())]}],
+            "hubs": [{"addresses": [format!("localhost:{}", self.hub_link.address().port())]}],
             "tls": {"ca": identity.ca, "certificate": identity.certificate, "key": identity.key},
             "listen": "127.0.0.1:0",
         });

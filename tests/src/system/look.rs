@@ -37,7 +37,7 @@ impl System {
     /// # Errors
     /// When the gateway itself cannot be reached.
     pub async fn get(&self, host: &str, path: &str) -> Result<Answer> {
-        let url = format!("http://{}{path}", self.apisix.gateway_addr());
+        let url = format!("{}{path}", self.gateway);
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
         let response = client.get(url).header(HOST, host).send().await?;
         let status = response.status().as_u16();
@@ -68,7 +68,9 @@ impl System {
     /// # Errors
     /// With the last answer, when it does not in [`PATIENCE`].
     pub async fn until_served(&self, host: &str, path: &str, backend: &str) -> Result<()> {
-        self.until_answer(host, path, |answer| answer.is_from(backend)).await.map(drop)
+        self.until_answer(host, path, |answer| answer.is_from(backend))
+            .await
+            .map(drop)
     }
 
     /// Asks the hub's API.
@@ -76,10 +78,19 @@ impl System {
     /// # Errors
     /// When it cannot be reached, or answers no JSON.
     pub async fn api(&self, path: &str) -> Result<Value> {
-        let ApiAddress::Unix(socket) = &self.config.listen.api else { bail!("the sandbox's hub has a unix socket") };
-        let client = reqwest::Client::builder().unix_socket(socket.as_path()).timeout(PATIENCE).build()?;
-        let response = client.get(format!("http://hub{path}")).send().await?;
+        let response = self.ask(path).await?;
         response.json().await.with_context(|| format!("{path} gave no JSON"))
+    }
+
+    async fn ask(&self, path: &str) -> Result<reqwest::Response> {
+        let ApiAddress::Unix(socket) = &self.config.listen.api else {
+            bail!("the sandbox's hub has a unix socket")
+        };
+        let client = reqwest::Client::builder()
+            .unix_socket(socket.as_path())
+            .timeout(PATIENCE)
+            .build()?;
+        Ok(client.get(format!("http://hub{path}")).send().await?)
     }
 
     /// Waits until the hub's API answers as wanted, or is there at all.
@@ -97,6 +108,29 @@ impl System {
                 }
                 _ => sleep(POLL).await,
             }
+        }
+    }
+
+    /// Waits until one of the hub's counters with this name, and this text in its labels, is above zero.
+    ///
+    /// # Errors
+    /// With all metrics, when it is not so in [`PATIENCE`].
+    pub async fn until_metric(&self, name: &str, label: &str) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let metrics = self.ask("/metrics").await?.text().await?;
+            let counted = |line: &str| {
+                line.starts_with(name)
+                    && line.contains(label)
+                    && line.rsplit(' ').next().is_some_and(|value| value != "0")
+            };
+            if metrics.lines().any(counted) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("no {name} with {label} after {PATIENCE:?}: {metrics}");
+            }
+            sleep(POLL).await;
         }
     }
 }

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use hubline::model::{ClusterId, Completeness, Entry, Export, Group, GroupKind, GroupState, Key, Resource, ResourceKind};
+use hubline::model::{
+    ClusterId, Completeness, Entry, Export, Group, GroupKind, GroupState, Key, Resource, ResourceKind,
+};
 use hubline::wire::proto::hubline_server::{Hubline, HublineServer};
 use hubline::wire::{
     Ack, AgentMessage, Delta, Epoch, Hello, HubMessage, Resync, ResyncReason, Scope, Welcome, codec, proto,
@@ -201,7 +203,9 @@ impl Peer {
         let mut taken = Vec::new();
         loop {
             match self.next().await {
-                AgentMessage::SnapshotPart(part) => taken.extend(part.iter().map(|it| it.decode().unwrap().key.name.clone())),
+                AgentMessage::SnapshotPart(part) => {
+                    taken.extend(part.iter().map(|it| it.decode().unwrap().key.name.clone()))
+                }
                 AgentMessage::SnapshotEnd(end) => {
                     assert_eq!((end.revision, end.count), (begin.revision, taken.len() as u64));
                     return (begin.revision, begin.scope, taken);

@@ -20,12 +20,18 @@ async fn a_hub_that_lacks_everything_gets_a_snapshot_and_then_deltas() {
     let (mut hub, mut agent) = (ScriptedHub::start(), Agent::publishing(&["a", "b"]));
     agent.connect(&hub);
     let mut peer = hub.peer().await;
-    assert_eq!((peer.hello.cluster.as_str(), peer.hello.cluster_uid.as_str()), ("a", "uid"));
+    assert_eq!(
+        (peer.hello.cluster.as_str(), peer.hello.cluster_uid.as_str()),
+        ("a", "uid")
+    );
     assert_eq!(peer.hello.inventory, agent.reader().inventory().0);
     assert!(peer.hello.capabilities.iter().any(|it| it == "offer"));
     peer.accept(Scope::Everything).await;
     let (revision, scope, names) = peer.snapshot().await;
-    assert_eq!((revision, scope, names), (2, Scope::Everything, vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!(
+        (revision, scope, names),
+        (2, Scope::Everything, vec!["a".to_owned(), "b".to_owned()])
+    );
     peer.ack(2).await;
     agent.set("c", 1);
     let delta = peer.delta().await;
@@ -55,7 +61,12 @@ async fn a_hub_that_lacks_a_bucket_gets_it_and_what_changed_meanwhile() {
     let (bits, group) = (10, Group::of(&key("a")));
     let bucket = |name| BucketId::of(&key(name)).coarse(bits);
     let buckets = vec![bucket("a")];
-    peer.accept(Scope::Buckets(vec![BucketSet { group: group.clone(), bits, buckets }])).await;
+    peer.accept(Scope::Buckets(vec![BucketSet {
+        group: group.clone(),
+        bits,
+        buckets,
+    }]))
+    .await;
     let (revision, scope, names) = peer.snapshot().await;
     let mut buckets = vec![bucket("a"), bucket("b")];
     buckets.sort_unstable();
@@ -130,7 +141,10 @@ async fn an_older_hub_hears_of_completeness_in_a_new_hello() {
     peer.ack(2).await;
     agent.publisher.apply(unknown());
     let again = hub.peer().await;
-    assert!(matches!(again.hello.inventory.groups[0].completeness, Completeness::Unknown { .. }));
+    assert!(matches!(
+        again.hello.inventory.groups[0].completeness,
+        Completeness::Unknown { .. }
+    ));
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,7 +202,9 @@ async fn a_refused_resource_is_shown_and_not_sent_again() {
     }))
     .await;
     peer.ack(revision).await;
-    let refused = statuses.wait_for(|it| it.get(&key("a")).is_some_and(|it| it.condition == "Refused")).await;
+    let refused = statuses
+        .wait_for(|it| it.get(&key("a")).is_some_and(|it| it.condition == "Refused"))
+        .await;
     assert!(refused.is_ok());
     agent.set("b", 1);
     let next = peer.delta().await;

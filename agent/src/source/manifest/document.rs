@@ -68,7 +68,10 @@ fn split(text: &str) -> Vec<Document<'_>> {
         offset += line.len();
     }
     let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([text.len()]);
-    let spans = starts.iter().zip(ends).filter_map(|((start, line), end)| Some((*line, text.get(*start..end)?)));
+    let spans = starts
+        .iter()
+        .zip(ends)
+        .filter_map(|((start, line), end)| Some((*line, text.get(*start..end)?)));
     let filled = spans.filter(|(_, text)| !is_blank(text));
     filled
         .enumerate()
@@ -98,10 +101,7 @@ impl Document<'_> {
             Ok(header) => header,
             Err(error) => return content.problems.push(self.broken(&error, self.names_a_secret())),
         };
-        let (api_version, kind) = (
-            header.api_version.unwrap_or_default(),
-            header.kind.unwrap_or_default(),
-        );
+        let (api_version, kind) = (header.api_version.unwrap_or_default(), header.kind.unwrap_or_default());
         if kind == "List" || (kind.ends_with("List") && Kind::of(&api_version, &kind).is_none()) {
             return self.read_list(content);
         }
@@ -175,7 +175,9 @@ impl Document<'_> {
     fn broken(&self, error: &serde_saphyr::Error, secret: bool) -> Problem {
         let line = error.location().map_or(1, |location| location.line().max(1));
         let message = match secret {
-            true => "cannot be read as a Secret (what is wrong is not shown, since it may quote the content)".to_owned(),
+            true => {
+                "cannot be read as a Secret (what is wrong is not shown, since it may quote the content)".to_owned()
+            }
             false => one_line(&UserMessageFormatter.format_message(error.without_snippet())),
         };
         Problem {

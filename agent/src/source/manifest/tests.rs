@@ -9,7 +9,9 @@ use super::*;
 use crate::source::{Kind, Object, ObjectId};
 
 fn service(name: &str, port: u16) -> String {
-    format!("apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{ports: [{{port: {port}}}]}}\n")
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{ports: [{{port: {port}}}]}}\n"
+    )
 }
 
 /// What a reader of the events holds.
@@ -95,7 +97,10 @@ fn malformed_yaml_keeps_the_last_good_objects_of_its_file() {
     directory.write("a.yaml", &[service("web", 80), service("api", 80)].join("---\n"));
     directory.write("b.yaml", &service("other", 80));
     directory.read();
-    directory.write("a.yaml", &[service("web", 81), "kind: [Service\n".to_owned()].join("---\n"));
+    directory.write(
+        "a.yaml",
+        &[service("web", 81), "kind: [Service\n".to_owned()].join("---\n"),
+    );
     directory.write("b.yaml", &service("other", 81));
     directory.read();
     let ports = [("shop/api", 80), ("shop/other", 81), ("shop/web", 81)].map(|(name, port)| (name.to_owned(), port));
@@ -105,7 +110,10 @@ fn malformed_yaml_keeps_the_last_good_objects_of_its_file() {
     assert!(problem.field.starts_with("document 2, line "), "{problem}");
     directory.write("a.yaml", &service("web", 82));
     directory.read();
-    assert_eq!(directory.reader.ports(), [("shop/other".to_owned(), 81), ("shop/web".to_owned(), 82)]);
+    assert_eq!(
+        directory.reader.ports(),
+        [("shop/other".to_owned(), 81), ("shop/web".to_owned(), 82)]
+    );
     assert_eq!(directory.reader.messages(), Vec::<String>::new());
 }
 
@@ -163,13 +171,27 @@ fn problems_name_file_document_and_line_and_no_secret() {
     let mut directory = Directory::new();
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: hunter2\n";
     let broken = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec:\n  ports:\n  - port: eighty\n";
-    directory.write("a.yaml", &[secret, "# only a comment\n", broken, "kind: hunter2: Secret\n"].join("---\n"));
+    directory.write(
+        "a.yaml",
+        &[secret, "# only a comment\n", broken, "kind: hunter2: Secret\n"].join("---\n"),
+    );
     directory.read();
     let messages = directory.reader.messages();
     assert_eq!(messages.len(), 3, "{messages:?}");
-    assert!(!messages.iter().any(|message| message.contains("hunter2")), "{messages:?}");
-    let fields: Vec<&str> = directory.reader.problems.iter().map(|problem| &*problem.field).collect();
-    assert_eq!(fields, ["document 1, line 4", "document 2, line 13", "document 3, line 15"]);
+    assert!(
+        !messages.iter().any(|message| message.contains("hunter2")),
+        "{messages:?}"
+    );
+    let fields: Vec<&str> = directory
+        .reader
+        .problems
+        .iter()
+        .map(|problem| &*problem.field)
+        .collect();
+    assert_eq!(
+        fields,
+        ["document 1, line 4", "document 2, line 13", "document 3, line 15"]
+    );
 }
 
 /// Runs the source and gives what a reader holds when it is as wanted.
@@ -218,9 +240,13 @@ async fn changes_of_files_arrive() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.yaml"), service("web", 80)).unwrap();
     let mut running = Running::start(folder.path());
-    running.until(|reader| reader.listings == Kind::ALL.len() && reader.ports().len() == 1).await;
+    running
+        .until(|reader| reader.listings == Kind::ALL.len() && reader.ports().len() == 1)
+        .await;
     std::fs::write(folder.path().join("a.yaml"), service("web", 81)).unwrap();
-    running.until(|reader| reader.ports() == [("shop/web".to_owned(), 81)]).await;
+    running
+        .until(|reader| reader.ports() == [("shop/web".to_owned(), 81)])
+        .await;
     std::fs::write(folder.path().join("a.yaml"), "kind: [").unwrap();
     running.until(|reader| !reader.problems.is_empty()).await;
     assert_eq!(running.reader.ports().len(), 1);
@@ -243,10 +269,14 @@ async fn a_swapped_symbolic_link_arrives() {
     symlink("..1", at("..data")).unwrap();
     symlink("..data/a.yaml", at("a.yaml")).unwrap();
     let mut running = Running::start(folder.path());
-    running.until(|reader| reader.ports() == [("shop/web".to_owned(), 80)]).await;
+    running
+        .until(|reader| reader.ports() == [("shop/web".to_owned(), 80)])
+        .await;
     symlink("..2", at("..data_tmp")).unwrap();
     std::fs::rename(at("..data_tmp"), at("..data")).unwrap();
-    running.until(|reader| reader.ports() == [("shop/web".to_owned(), 81)]).await;
+    running
+        .until(|reader| reader.ports() == [("shop/web".to_owned(), 81)])
+        .await;
     running.stop().await;
 }
 

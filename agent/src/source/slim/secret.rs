@@ -22,13 +22,12 @@ pub(in crate::source) fn secret(full: v1::Secret) -> Secret {
 }
 
 /// The first field that is there. What is no UTF-8 is no PEM either, and reads as a text that says so.
-fn field(
-    data: &BTreeMap<String, ByteString>,
-    text: &BTreeMap<String, String>,
-    names: [&str; 2],
-) -> Option<String> {
+fn field(data: &BTreeMap<String, ByteString>, text: &BTreeMap<String, String>, names: [&str; 2]) -> Option<String> {
     names.iter().find_map(|name| {
-        let bytes = || data.get(*name).map(|bytes| String::from_utf8_lossy(&bytes.0).into_owned());
+        let bytes = || {
+            data.get(*name)
+                .map(|bytes| String::from_utf8_lossy(&bytes.0).into_owned())
+        };
         text.get(*name).cloned().or_else(bytes)
     })
 }

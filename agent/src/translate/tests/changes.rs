@@ -15,9 +15,23 @@ fn nothing_is_published_before_every_kind_was_listed_or_failed() {
     }
     translator.stop_waiting();
     let output = translator.drain();
-    assert!(output.upserts.iter().any(|entry| matches!(entry.resource, Resource::Route(_))));
-    assert!(!output.upserts.iter().any(|entry| matches!(entry.resource, Resource::Node(_))));
-    assert!(output.diagnostics.unwrap()[0].message.contains("not listed within the time"));
+    assert!(
+        output
+            .upserts
+            .iter()
+            .any(|entry| matches!(entry.resource, Resource::Route(_)))
+    );
+    assert!(
+        !output
+            .upserts
+            .iter()
+            .any(|entry| matches!(entry.resource, Resource::Node(_)))
+    );
+    assert!(
+        output.diagnostics.unwrap()[0]
+            .message
+            .contains("not listed within the time")
+    );
 }
 
 #[test]
@@ -40,8 +54,14 @@ fn the_first_output_is_everything_once() {
 #[test]
 fn a_no_op_update_yields_nothing() {
     let noise = [
-        INGRESS.replace("name: web, namespace", "labels: {a: b}, resourceVersion: '7', name: web, namespace"),
-        SERVICE.replace("name: web, namespace", "annotations: {a: b}, generation: 3, name: web, namespace"),
+        INGRESS.replace(
+            "name: web, namespace",
+            "labels: {a: b}, resourceVersion: '7', name: web, namespace",
+        ),
+        SERVICE.replace(
+            "name: web, namespace",
+            "annotations: {a: b}, generation: 3, name: web, namespace",
+        ),
         SLICE.replace("endpoints:", "managedFields: []\nendpoints:"),
         NODE.replace("03:04:05", "03:14:15"),
     ];
@@ -69,7 +89,10 @@ fn listing_again_without_change_yields_nothing() {
 #[test]
 fn one_changed_slice_re_translates_one_unit() {
     let mut objects = shop();
-    let other = |text: &str| text.replace("name: web", "name: other").replace("service-name: web", "service-name: other");
+    let other = |text: &str| {
+        text.replace("name: web", "name: other")
+            .replace("service-name: web", "service-name: other")
+    };
     objects.extend(objects_of_other(other));
     let (mut translator, _) = started(&objects);
     let before = translator.translated_units();
@@ -87,7 +110,11 @@ fn objects_of_other(other: impl Fn(&str) -> String) -> Vec<Object> {
 fn a_slice_of_a_service_that_no_route_names_costs_nothing() {
     let (mut translator, _) = started(&shop());
     let before = translator.translated_units();
-    translator.apply(apply(&SLICE.replace("name: web-a", "name: x").replace("service-name: web", "service-name: x")));
+    translator.apply(apply(
+        &SLICE
+            .replace("name: web-a", "name: x")
+            .replace("service-name: web", "service-name: x"),
+    ));
     assert!(translator.drain().is_empty());
     assert_eq!(translator.translated_units(), before);
 }
@@ -138,15 +165,32 @@ fn a_named_port_that_changes_its_number_moves_the_route() {
 #[test]
 fn a_broken_secret_keeps_the_last_good_certificate() {
     let (mut translator, first) = started(&shop());
-    let good = first.upserts.iter().find(|entry| matches!(entry.resource, Resource::Certificate(_)));
+    let good = first
+        .upserts
+        .iter()
+        .find(|entry| matches!(entry.resource, Resource::Certificate(_)));
     translator.apply(apply(&secret_of("garbage", "garbage")));
     let output = translator.drain();
     assert_eq!(short(&output), Vec::<String>::new());
     let diagnostics = output.diagnostics.unwrap();
-    let fields: Vec<_> = diagnostics.iter().map(|diagnostic| (&*diagnostic.object.source.kind, &*diagnostic.field)).collect();
-    assert_eq!(fields, [("Secret", "data[tls.crt]"), ("Ingress", "spec.tls[0].secretName")]);
-    assert!(diagnostics[0].message.contains("the last good certificate stays in force"));
-    let held = translator.snapshot().resources.into_iter().find(|entry| matches!(entry.resource, Resource::Certificate(_)));
+    let fields: Vec<_> = diagnostics
+        .iter()
+        .map(|diagnostic| (&*diagnostic.object.source.kind, &*diagnostic.field))
+        .collect();
+    assert_eq!(
+        fields,
+        [("Secret", "data[tls.crt]"), ("Ingress", "spec.tls[0].secretName")]
+    );
+    assert!(
+        diagnostics[0]
+            .message
+            .contains("the last good certificate stays in force")
+    );
+    let held = translator
+        .snapshot()
+        .resources
+        .into_iter()
+        .find(|entry| matches!(entry.resource, Resource::Certificate(_)));
     assert_eq!(held.as_ref(), good);
     translator.apply(delete(&secret()));
     assert_eq!(short(&translator.drain()), ["-Certificate pair#"]);
@@ -180,7 +224,12 @@ fn pod_networks_of_all_nodes_are_the_clusters() {
         panic!("{output:?}")
     };
     assert!(matches!(&node.resource, Resource::Node(Node { ready: true, .. })));
-    let Resource::ClusterInfo(ClusterInfo { pod_networks, kubernetes_version, .. }) = &info.resource else {
+    let Resource::ClusterInfo(ClusterInfo {
+        pod_networks,
+        kubernetes_version,
+        ..
+    }) = &info.resource
+    else {
         panic!("{info:?}")
     };
     assert_eq!(pod_networks, &["10.244.0.0/24", "10.244.1.0/24"]);
@@ -190,7 +239,10 @@ fn pod_networks_of_all_nodes_are_the_clusters() {
 #[test]
 fn namespaces_that_are_not_watched_do_not_exist() {
     let namespaces = Some(["other".to_owned()].into());
-    let mut translator = Translator::new(TranslateOptions { namespaces, ..options() });
+    let mut translator = Translator::new(TranslateOptions {
+        namespaces,
+        ..options()
+    });
     for event in listing(&shop(), None) {
         translator.apply(event);
     }
@@ -202,18 +254,30 @@ fn secrets_that_are_not_listed_are_asked_for_by_name() {
     let (mut translator, output) = selected();
     let name = Name::new("shop", "pair");
     assert_eq!(translator.wanted_secrets(), [name.clone()].into());
-    assert!(output.groups.unwrap().iter().any(|state| format!("{state:?}").contains("has not been read yet")));
+    assert!(
+        output
+            .groups
+            .unwrap()
+            .iter()
+            .any(|state| format!("{state:?}").contains("has not been read yet"))
+    );
     let Object::Secret(_, found) = object(&secret()) else {
         panic!("no secret")
     };
     let outcome = Fetch::Found(found);
-    translator.apply(SourceEvent::Fetched { name: name.clone(), outcome });
+    translator.apply(SourceEvent::Fetched {
+        name: name.clone(),
+        outcome,
+    });
     let output = translator.drain();
     assert_eq!(short(&output), ["+Certificate pair#"]);
     assert!(!format!("{:?}", output.groups.unwrap()).contains("Unknown"));
     // 403 later: the last good one stays. 404: it is gone.
     let outcome = Fetch::Failed("forbidden".to_owned());
-    translator.apply(SourceEvent::Fetched { name: name.clone(), outcome });
+    translator.apply(SourceEvent::Fetched {
+        name: name.clone(),
+        outcome,
+    });
     assert_eq!(short(&translator.drain()), Vec::<String>::new());
     let outcome = Fetch::NotFound;
     translator.apply(SourceEvent::Fetched { name, outcome });
@@ -228,7 +292,10 @@ fn secrets_that_are_not_listed_are_asked_for_by_name() {
 /// A start at which the listing of Secrets covers a selection without the one that is wanted.
 pub(super) fn selected() -> (Translator, Output) {
     let mut translator = Translator::new(options());
-    let objects: Vec<Object> = shop().into_iter().filter(|object| object.id().kind != Kind::Secret).collect();
+    let objects: Vec<Object> = shop()
+        .into_iter()
+        .filter(|object| object.id().kind != Kind::Secret)
+        .collect();
     for event in listing(&objects, Some(Kind::Secret)) {
         translator.apply(event);
     }

@@ -139,5 +139,7 @@ impl Held {
 pub(super) fn short(output: &Output) -> Vec<String> {
     let text = |sign: char, key: &Key| format!("{sign}{} {}#{}", key.kind, key.name, key.section);
     let upserts = output.upserts.iter().map(|entry| text('+', &entry.key));
-    upserts.chain(output.removals.iter().map(|key| text('-', key))).collect()
+    upserts
+        .chain(output.removals.iter().map(|key| text('-', key)))
+        .collect()
 }

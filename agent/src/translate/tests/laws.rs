@@ -46,7 +46,11 @@ fn backends() -> impl Strategy<Value = IngressBackend> {
 fn paths() -> impl Strategy<Value = IngressPath> {
     let path = pick(&["", "/", "/a", "/a/", "/a|b", "relative", "/*", "//"]);
     let path_type = pick(&["Prefix", "Exact", "ImplementationSpecific", "Other"]);
-    (path, path_type, backends()).prop_map(|(path, path_type, backend)| IngressPath { path, path_type, backend })
+    (path, path_type, backends()).prop_map(|(path, path_type, backend)| IngressPath {
+        path,
+        path_type,
+        backend,
+    })
 }
 
 fn hosts() -> impl Strategy<Value = Box<str>> {
@@ -82,27 +86,35 @@ fn ingresses() -> impl Strategy<Value = Ingress> {
 fn service_ports() -> impl Strategy<Value = ServicePort> {
     let protocol = pick(&["TCP", "TCP", "UDP", "SCTP"]);
     let app_protocol = maybe(pick(&["https", "grpc", "kubernetes.io/ws"]));
-    (pick(&["http", "dns", ""]), numbers(), protocol, maybe(numbers()), app_protocol).prop_map(
-        |(name, number, protocol, node_port, app_protocol)| ServicePort {
+    (
+        pick(&["http", "dns", ""]),
+        numbers(),
+        protocol,
+        maybe(numbers()),
+        app_protocol,
+    )
+        .prop_map(|(name, number, protocol, node_port, app_protocol)| ServicePort {
             name,
             number,
             protocol,
             node_port,
             app_protocol,
-        },
-    )
+        })
 }
 
 fn services() -> impl Strategy<Value = Service> {
     let external_name = maybe(pick(&["api.example.net", "no name"]));
-    (external_name, prop::collection::vec(service_ports(), 0..3), any::<bool>()).prop_map(
-        |(external_name, ports, local_traffic_only)| Service {
+    (
+        external_name,
+        prop::collection::vec(service_ports(), 0..3),
+        any::<bool>(),
+    )
+        .prop_map(|(external_name, ports, local_traffic_only)| Service {
             external_name,
             ports,
             local_traffic_only,
             load_balancer: Vec::new(),
-        },
-    )
+        })
 }
 
 fn slices() -> impl Strategy<Value = EndpointSlice> {
@@ -151,7 +163,10 @@ fn secrets() -> impl Strategy<Value = Object> {
 }
 
 fn any_object() -> impl Strategy<Value = Object> {
-    let classes = (pick(&["ours", "nginx", "apisix"]), pick(&["hubline.dev/ingress-controller", "k8s.io/ingress-nginx"]));
+    let classes = (
+        pick(&["ours", "nginx", "apisix"]),
+        pick(&["hubline.dev/ingress-controller", "k8s.io/ingress-nginx"]),
+    );
     prop_oneof![
         4 => (names(), ingresses()).prop_map(|(name, ingress)| Object::Ingress(name, ingress)),
         1 => (classes, any::<bool>()).prop_map(|((name, controller), is_default)| {

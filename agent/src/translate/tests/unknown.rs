@@ -46,13 +46,20 @@ fn an_error_is_not_an_empty_list() {
         let kinds: Vec<ResourceKind> = unknown(&groups).iter().map(|(kind, _)| *kind).collect();
         assert_eq!(kinds, unknown_without(kind), "{kind:?}");
         for (_, reason) in unknown(&groups) {
-            assert!(reason.contains(kind.name()) && reason.contains("403 forbidden"), "{reason}");
+            assert!(
+                reason.contains(kind.name()) && reason.contains("403 forbidden"),
+                "{reason}"
+            );
         }
         let mut expected = complete.upserts.clone();
         expected.retain(|entry| !kinds.contains(&entry.key.kind));
         assert_eq!(output.upserts, expected, "{kind:?}");
         assert_eq!(output.removals, []);
-        assert_eq!(output.diagnostics.map(|diagnostics| diagnostics.len()), Some(1), "{kind:?}");
+        assert_eq!(
+            output.diagnostics.map(|diagnostics| diagnostics.len()),
+            Some(1),
+            "{kind:?}"
+        );
     }
 }
 
@@ -112,7 +119,10 @@ fn a_forbidden_secret_makes_certificates_unknown_until_it_is_answered_once() {
     let (mut translator, _) = super::changes::selected();
     let name = Name::new("shop", "pair");
     let outcome = Fetch::Failed("403 forbidden".to_owned());
-    translator.apply(SourceEvent::Fetched { name: name.clone(), outcome });
+    translator.apply(SourceEvent::Fetched {
+        name: name.clone(),
+        outcome,
+    });
     let output = translator.drain();
     let groups = output.groups.unwrap();
     let expected = "Secret shop/pair could not be read: 403 forbidden";

@@ -43,7 +43,11 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 fn nth(number: u8) -> Key {
     let name = format!("n{number}");
-    if number % 3 == 0 { plugins(&name) } else { set(&name) }
+    if number.is_multiple_of(3) {
+        plugins(&name)
+    } else {
+        set(&name)
+    }
 }
 
 fn steps(changes: &BTreeMap<u8, Option<u16>>) -> Vec<Step> {

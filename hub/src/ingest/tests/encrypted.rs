@@ -110,7 +110,7 @@ async fn a_cluster_that_is_not_listed_is_told_so_until_it_is() {
     let end = agent.end().await;
     assert_eq!(end.code(), Code::PermissionDenied);
     assert!(end.message().contains("add it under `clusters`"), "{end:?}");
-    world.hub.admitted.send_replace(Arc::new([id("a")].into()));
+    world.hub.admitted.send_replace(list_of_a());
     let mut agent = world.connect(world.client(&world.authority, "a")).await.unwrap();
     agent.say(hello(&super::support::agent())).await;
     assert!(matches!(agent.hear().await.unwrap(), HubMessage::Welcome(_)));

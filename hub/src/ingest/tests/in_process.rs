@@ -1,8 +1,11 @@
 //! In-process, under paused time: bounds, cuts, silence.
 
+use bytes::{Buf, BufMut, Bytes};
+use http::uri::PathAndQuery;
 use hubline::wire::{AgentMessage, EncodedResource, HubMessage, codec};
 use tokio::time::Instant;
 use tonic::Code;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 use super::super::*;
 use super::support::*;
@@ -18,14 +21,19 @@ async fn opened(hub: &Hub) -> Agent {
 async fn a_snapshot_cut_in_the_middle_changes_nothing() {
     let mut hub = Hub::new(Settings::default());
     let free = hub.ingest.0.memory.available_permits();
-    let agent = opened(&hub).await;
+    let mut agent = opened(&hub).await;
+    assert!(matches!(agent.hear().await.unwrap(), HubMessage::Resync(_)));
     let [begin, part, _] = snapshot(&super::support::agent());
     agent.say(begin).await;
     agent.say(part).await;
+    // The answer says that what was sent before has arrived.
+    agent.say(AgentMessage::Heartbeat(1, false)).await;
+    assert_eq!(agent.hear().await.unwrap(), HubMessage::Heartbeat(1, true));
+    assert!(hub.ingest.0.memory.available_permits() < free);
     drop(agent);
     hub.handled("closed").await;
     assert_eq!(hub.resources(), 0);
-    assert_eq!(hub.handled.borrow().as_slice(), ["opened", "closed"]);
+    assert!(!hub.handled.borrow().contains(&"snapshot"));
     hub.ingest
         .0
         .memory
@@ -171,4 +179,53 @@ async fn more_sessions_than_allowed_wait_outside() {
     let second = Agent::open(hub.connect("a").await).await;
     assert_eq!(second.err().map(|status| status.code()), Some(Code::Unavailable));
     drop(first);
+}
+
+/// Sends bytes as they are: a message cut short by a broken program.
+#[derive(Debug, Clone, Default)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+    fn encode(&mut self, item: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        to.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(from.copy_to_bytes(from.remaining())))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_truncated_message_ends_its_session_with_a_clear_error() {
+    let mut hub = Hub::new(Settings::default());
+    let mut client = tonic::client::Grpc::new(hub.connect("a").await);
+    client.ready().await.unwrap();
+    // Field 1 (hello) of 100 bytes, of which two come.
+    let truncated = futures::stream::iter([Bytes::from_static(&[0x0A, 100, 1, 2])]);
+    let path = PathAndQuery::from_static("/hubline.v1.Hubline/Stream");
+    let response = client.streaming(Request::new(truncated), path, Raw).await.unwrap();
+    let end = response.into_inner().message().await.unwrap_err();
+    assert_eq!(end.code(), Code::InvalidArgument, "{end:?}");
+    assert!(end.message().contains("not a message of hubline.v1"), "{end:?}");
+    hub.handled("closed").await;
 }

@@ -1,6 +1,5 @@
 //! A hub of one cluster without the rest of the hub, and an agent that says what a test tells it.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt;
@@ -19,16 +18,22 @@ use tonic::{Status, Streaming};
 use super::super::*;
 use crate::cluster::tests::support as model;
 use crate::cluster::{Cluster, Effect};
+use crate::config::ClusterConfig;
 
 pub(super) fn id(name: &str) -> ClusterId {
     ClusterId::new(name).unwrap()
+}
+
+/// The operator's list with cluster `a` alone.
+pub(super) fn list_of_a() -> Arc<ClusterList> {
+    Arc::new(ClusterList::new(&[ClusterConfig::named(id("a"))]))
 }
 
 /// What there is of a hub: ingest, and a core of one cluster.
 pub(super) struct Hub {
     pub(super) ingest: Ingest,
     pub(super) sessions: Arc<Sessions>,
-    pub(super) admitted: watch::Sender<Arc<BTreeSet<ClusterId>>>,
+    pub(super) admitted: watch::Sender<Arc<ClusterList>>,
     pub(super) cluster: Arc<Mutex<Cluster>>,
     /// Events that the core has handled.
     pub(super) handled: watch::Receiver<Vec<&'static str>>,
@@ -39,7 +44,7 @@ impl Hub {
     pub(super) fn new(settings: Settings) -> Self {
         let metrics = IngestMetrics::register(&mut prometheus_client::registry::Registry::default());
         let sessions = Arc::new(Sessions::new(&settings, metrics.clone()));
-        let (admitted, list) = watch::channel(Arc::new(BTreeSet::from([id("a")])));
+        let (admitted, list) = watch::channel(list_of_a());
         let (inbound, events) = mpsc::channel(16);
         let (handled_by, handled) = watch::channel(Vec::new());
         let cluster = Arc::new(Mutex::new(Cluster::new(id("a"))));

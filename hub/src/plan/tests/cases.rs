@@ -1,9 +1,10 @@
 //! Single cases: what one change costs, and what happens to what is wrong.
 
-use hubline::model::{Resource, ResourceKind};
+use hubline::model::{GlobalRule, Resource, ResourceKind};
 
 use super::world::*;
 use crate::object::ObjectKind;
+use crate::path::Path;
 use crate::view::ProblemKind;
 
 /// 200 routes, each to its own service with one endpoint.
@@ -127,4 +128,60 @@ fn secrets_stay_secret_in_debug() {
     let object = world.objects.values().next().unwrap();
     assert!(object.body.expose().contains("kkkk"));
     assert!(!format!("{object:?}").contains("kkkk"));
+}
+
+#[test]
+fn paths_touch_the_upstreams_of_their_cluster_alone() {
+    let mut world = many();
+    let same = [
+        put(&key(ResourceKind::Service, "web"), service("web", None)),
+        put(&key(ResourceKind::EndpointSet, "web"), endpoints(1)),
+        put(
+            &key(ResourceKind::Route, "web"),
+            Resource::Route(route("b.example.com", &[prefix("/")], &["web"])),
+        ),
+    ];
+    world.apply(&cluster("b"), &same);
+    let second = Path {
+        rank: 1,
+        ..Path::direct()
+    };
+    let output = world.apply_with(&cluster("b"), &[], std::slice::from_ref(&second));
+    assert_eq!(output.objects.len(), 1);
+    let body = output.objects[0].1.as_ref().unwrap().body.expose();
+    assert!(body.contains("\"priority\":-1"), "{body}");
+    // No paths are no order to forget the ones that were there.
+    assert!(world.apply_with(&cluster("b"), &[], &[]).objects.is_empty());
+    assert_eq!(world.apply_with(&cluster("a"), &[], &[second]).objects.len(), 200);
+}
+
+#[test]
+fn a_certificate_shows_only_for_the_names_it_holds() {
+    let mut world = World::new();
+    let tls = key(ResourceKind::Certificate, "tls");
+    world.apply(&cluster("b"), &[put(&tls, certificate(&["a.b", "c.d"]))]);
+    world.apply(&cluster("a"), &[put(&tls, certificate(&["a.b"]))]);
+    let bodies: Vec<_> = world.objects.values().map(|object| object.body.expose()).collect();
+    assert_eq!(bodies.len(), 2);
+    for names in [r#""snis":["c.d"]"#, r#""snis":["a.b"]"#] {
+        assert!(bodies.iter().any(|body| body.contains(names)), "{names}");
+    }
+    let problem = &world.problems.values().next().unwrap()[0];
+    assert_eq!(problem.kind, ProblemKind::Conflict);
+    let begin = "server name a.b is claimed by Ingress shop/tls of cluster a;";
+    assert!(problem.message.starts_with(begin), "{}", problem.message);
+}
+
+#[test]
+fn global_rules_need_a_grant() {
+    let mut world = World::new();
+    let rule = Resource::GlobalRule(GlobalRule {
+        plugins: vec![plugin("{}")],
+    });
+    let key = key(ResourceKind::GlobalRule, "all");
+    world.apply(&cluster("b"), &[put(&key, rule.clone())]);
+    assert!(world.objects.is_empty());
+    assert_eq!(world.problems.values().next().unwrap()[0].reason, "NotGranted");
+    // The world grants them to cluster a.
+    assert_eq!(world.put(&key, rule).len(), 1);
 }

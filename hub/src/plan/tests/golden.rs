@@ -89,7 +89,7 @@ fn a_file_that_is_none_is_named() {
     fs::write(&broken, "cluster: [").unwrap();
     for file in [missing, broken] {
         let refused = plan_command(
-            &[file.clone()],
+            std::slice::from_ref(&file),
             PlanOptions::default(),
             false,
             &mut Vec::new(),

@@ -20,8 +20,8 @@ fn step() -> impl Strategy<Value = Step> {
     (0..CLUSTERS.len(), change)
 }
 
-fn maybe(key: Key, resource: Resource, there: bool) -> Change {
-    if there { put(&key, resource) } else { gone(&key) }
+fn maybe(key: &Key, resource: Resource, there: bool) -> Change {
+    if there { put(key, resource) } else { gone(key) }
 }
 
 fn there() -> impl Strategy<Value = bool> {
@@ -52,7 +52,7 @@ fn routes() -> impl Strategy<Value = Change> {
                 .map(|name| key(ResourceKind::PluginSet, name))
                 .collect();
             route.created = created.map(UnixSeconds);
-            maybe(key(ResourceKind::Route, NAMES[name]), Resource::Route(route), there)
+            maybe(&key(ResourceKind::Route, NAMES[name]), Resource::Route(route), there)
         },
     )
 }
@@ -61,7 +61,7 @@ fn services() -> impl Strategy<Value = Change> {
     let retries = prop::option::of(0..2_u32);
     (0..NAMES.len(), retries, there()).prop_map(|(name, retries, there)| {
         let name = NAMES[name];
-        maybe(key(ResourceKind::Service, name), service(name, retries), there)
+        maybe(&key(ResourceKind::Service, name), service(name, retries), there)
     })
 }
 
@@ -72,7 +72,7 @@ fn sets() -> impl Strategy<Value = Change> {
             plugins: vec![plugin(&config)],
         };
         maybe(
-            key(ResourceKind::PluginSet, NAMES[name]),
+            &key(ResourceKind::PluginSet, NAMES[name]),
             Resource::PluginSet(set),
             there,
         )
@@ -81,13 +81,14 @@ fn sets() -> impl Strategy<Value = Change> {
 
 fn endpoint_sets() -> impl Strategy<Value = Change> {
     (0..NAMES.len(), 0..3_u8, there())
-        .prop_map(|(name, count, there)| maybe(key(ResourceKind::EndpointSet, NAMES[name]), endpoints(count), there))
+        .prop_map(|(name, count, there)| maybe(&key(ResourceKind::EndpointSet, NAMES[name]), endpoints(count), there))
 }
 
 fn certificates() -> impl Strategy<Value = Change> {
     let hosts = prop::sample::subsequence(vec!["a.b", "c.d"], 1..=2);
-    (0..NAMES.len(), hosts, there())
-        .prop_map(|(name, hosts, there)| maybe(key(ResourceKind::Certificate, NAMES[name]), certificate(&hosts), there))
+    (0..NAMES.len(), hosts, there()).prop_map(|(name, hosts, there)| {
+        maybe(&key(ResourceKind::Certificate, NAMES[name]), certificate(&hosts), there)
+    })
 }
 
 /// The last change of every key, by cluster.

@@ -36,8 +36,12 @@ impl World {
     }
 
     pub(super) fn apply(&mut self, on: &ClusterId, changes: &[Change]) -> PlanOutput {
+        self.apply_with(on, changes, &[Path::direct()])
+    }
+
+    pub(super) fn apply_with(&mut self, on: &ClusterId, changes: &[Change], paths: &[Path]) -> PlanOutput {
         let verdicts = self.federation.apply(on, changes);
-        let output = self.planner.apply(on, changes, &verdicts, &[Path::direct()]);
+        let output = self.planner.apply(on, changes, &verdicts, paths);
         for (id, object) in &output.objects {
             match object {
                 Some(object) => drop(self.objects.insert(id.clone(), Arc::clone(object))),

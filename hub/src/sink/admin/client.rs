@@ -8,7 +8,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Certificate, Method, Request, Url};
-use secrecy::ExposeSecret;
 use tracing::warn;
 
 use super::answer::Answer;
@@ -161,7 +160,9 @@ fn http(options: &AdminOptions) -> Result<reqwest::Client, AdminError> {
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(options.connect_timeout)
         // Both lanes write at the same time, and a probe beside them.
-        .pool_max_idle_per_host(2 * options.connections + 1);
+        .pool_max_idle_per_host(2 * options.connections + 1)
+        // Half of the 60 s after which APISIX closes idle connections: a write must not meet one that is closing.
+        .pool_idle_timeout(Duration::from_secs(30));
     if let Some(path) = &options.ca_file {
         let pem = read_file(options, "ca_file", path)?;
         builder = builder.tls_certs_only(Certificate::from_pem_bundle(&pem).map_err(failed)?);
@@ -182,7 +183,7 @@ fn address(options: &AdminOptions, text: &str) -> Result<Url, AdminError> {
 
 fn read_key(options: &AdminOptions) -> Result<HeaderValue, AdminError> {
     let bytes = match &options.key {
-        ApiKey::Value(key) => key.expose_secret().as_bytes().to_vec(),
+        ApiKey::Value(key) => key.expose().as_bytes().to_vec(),
         ApiKey::File(path) => read_file(options, "key_file", path)?,
     };
     let key = HeaderValue::from_bytes(bytes.trim_ascii()).ok();

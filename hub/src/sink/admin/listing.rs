@@ -119,7 +119,7 @@ impl<'de> Visitor<'de> for Items<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
         while let Some(item) = items.next_element::<Item>()? {
-            self.take(item);
+            self.take(&item);
         }
         Ok(())
     }
@@ -134,7 +134,7 @@ impl<'de> Visitor<'de> for Items<'_> {
 }
 
 impl Items<'_> {
-    fn take(&mut self, item: Item) {
+    fn take(&mut self, item: &Item) {
         let Some(name) = self.name(&item.key) else {
             self.listed.n_foreign += 1;
             return;

@@ -220,6 +220,38 @@ async fn a_refusal_by_a_target_without_memory_is_not_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_target_that_forgot_is_asked_again_what_it_refused() {
+    let sink = FakeSink::new();
+    let mut rig = programmed(&sink).await;
+    sink.with(|state| {
+        state
+            .poison
+            .insert("routes/hl-cr".to_owned(), "\"priority\":2,".to_owned())
+    });
+    rig.want(&[&route("r", "a", 2)]);
+    rig.pass(20 * SECOND).await;
+    assert_eq!(rig.refusal("routes/hl-cr"), Some("refused"));
+    sink.with(|state| state.poison.clear());
+    sink.with(|state| state.objects.clear());
+    rig.pass(2 * SECOND).await;
+    assert_eq!(rig.seen["routes/hl-cr"], Outcome::Programmed(route("r", "a", 2).hash));
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_lost_over_and_over_is_not_listed_all_the_time() {
+    let sink = FakeSink::new();
+    let rig = programmed(&sink).await;
+    sink.with(|state| state.forgetful = true);
+    rig.want(&[&route("r", "a", 2)]);
+    let before = sink.with(|state| state.n_observations);
+    sleep(60 * SECOND).await;
+    let listings = sink.with(|state| state.n_observations) - before;
+    assert!((2..=12).contains(&listings), "{listings} listings in a minute");
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_outage_loses_nothing_and_the_latest_wins() {
     let sink = FakeSink::new();
     let mut rig = programmed(&sink).await;

@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) latency: Duration,
     /// Adds a field to what is shown, as old versions of APISIX do.
     pub(crate) adds_defaults: bool,
+    /// Shows references in listings and denies them when a route names them.
+    pub(crate) forgetful: bool,
 }
 
 /// See the module.
@@ -98,7 +100,11 @@ impl State {
     }
 
     fn put(&mut self, object: &Arc<Object>) -> Result<Written, SinkError> {
-        if let Some(missing) = object.references.iter().find(|id| !self.objects.contains_key(id)) {
+        if let Some(missing) = object
+            .references
+            .iter()
+            .find(|id| self.forgetful || !self.objects.contains_key(id))
+        {
             return Err(SinkError::MissingReference {
                 message: missing.to_string(),
             });

@@ -33,6 +33,9 @@ async fn backend_on(address: &str, name: &'static str) -> SocketAddr {
         let (host, forwarded) = (header("host"), header("x-forwarded-for"));
         let (method, uri) = (parts.method, parts.uri);
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        if parts.headers.contains_key("upgrade") {
+            return format!("{name} was asked to upgrade");
+        }
         format!("{name} {method} {uri} host={host} for={forwarded} body={}", body.len())
     };
     tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(echo)).await });
@@ -139,6 +142,17 @@ async fn a_node_that_never_answers_ends_in_504() {
 }
 
 #[tokio::test]
+async fn websockets_are_not_passed_without_permission() {
+    let (stand_in, admin) = stand_in().await;
+    route(&admin, json!({"nodes": {backend("A").await.to_string(): 1}})).await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client.get(format!("http://{}/ws", stand_in.gateway_addr()));
+    let request = request.header("connection", "upgrade").header("upgrade", "websocket");
+    let body = request.send().await.unwrap().text().await.unwrap();
+    assert!(body.starts_with("A GET /ws"), "{body}");
+}
+
+#[tokio::test]
 async fn websockets_pass_where_they_are_allowed() {
     let (stand_in, admin) = stand_in().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -224,4 +238,32 @@ async fn a_gateway_that_is_down_comes_back_on_its_port() {
     stand_in.bring_up(Part::Gateway).await.unwrap();
     assert_eq!(stand_in.gateway_addr(), address);
     assert_eq!(get(&stand_in, "/").await.0, 200);
+}
+
+/// Another stand-in is the gateway of a far cluster: reached over TLS, and over HTTP/2 as gRPC is.
+#[tokio::test]
+async fn gateways_behind_the_gateway_are_reached_by_tls_and_http2() {
+    let (far, far_admin) = stand_in().await;
+    let (certificate, key) = certificate(&["far.example"]);
+    let value = json!({"cert": certificate, "key": key, "snis": ["far.example"]});
+    far_admin.put("ssls/far", &value).await.unwrap();
+    let node = backend("far").await;
+    far_admin
+        .put("upstreams/u", &json!({"nodes": {node.to_string(): 1}}))
+        .await
+        .unwrap();
+    let routed = json!({"uri": "/*", "host": "far.example", "upstream_id": "u"});
+    far_admin.put("routes/any", &routed).await.unwrap();
+    let (near, admin) = stand_in().await;
+    for (scheme, address) in [("https", far.gateway_tls_addr()), ("grpc", far.gateway_addr())] {
+        let upstream = json!({"nodes": {address.to_string(): 1}, "scheme": scheme,
+            "pass_host": "rewrite", "upstream_host": "far.example"});
+        route(&admin, upstream).await;
+        let (status, body) = get(&near, "/x").await;
+        assert_eq!(status, 200, "{scheme}: {body}");
+        assert!(
+            body.starts_with("far GET /x host=far.example for=127.0.0.1, 127.0.0.1"),
+            "{scheme}: {body}"
+        );
+    }
 }

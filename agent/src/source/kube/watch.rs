@@ -1,0 +1,136 @@
+//! One kind: listed in pages, then watched.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use ::kube::core::{DeserializeGuard, error_boundary::InvalidObject};
+use ::kube::runtime::watcher::{self, Event, watcher};
+use ::kube::{Api, Client};
+use futures::{Stream, TryStreamExt};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::backoff::Backoff;
+use super::words;
+use crate::source::{Coverage, Kind, Name, ObjectId, SourceEvent, Watched};
+
+/// A watch that worked for so long is a good one, and the next failure begins with short pauses again.
+const GOOD_FOR: Duration = Duration::from_secs(60);
+
+/// What is done about a failure.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reaction {
+    /// Say it and list anew: kube's watcher would go on silently, and nobody would learn that the fault is over.
+    ListAnew(String),
+    /// Say it; the watcher lists anew by itself.
+    Report(String),
+    /// A connection ended or a version expired, as they do every day: the watcher helps itself.
+    GoOn,
+}
+
+/// Follows one kind for ever, or until nobody reads the events.
+pub(super) async fn follow<K: Watched>(client: Client, events: mpsc::Sender<SourceEvent>) {
+    let api: Api<DeserializeGuard<K>> = Api::all(client);
+    let config = watcher::Config {
+        field_selector: K::WATCHED.field_selector().map(str::to_owned),
+        ..watcher::Config::default()
+    };
+    let mut backoff = Backoff::default();
+    loop {
+        let stream = watcher(api.clone(), config.clone());
+        if !follow_stream::<K>(stream, &events, &mut backoff).await {
+            return;
+        }
+    }
+}
+
+/// Follows one watcher; true when the kind is to be listed anew, false when nobody reads the events.
+async fn follow_stream<K: Watched>(
+    stream: impl Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>>,
+    events: &mpsc::Sender<SourceEvent>,
+    backoff: &mut Backoff,
+) -> bool {
+    let mut stream = pin!(stream);
+    let mut listed: Option<Instant> = None;
+    loop {
+        let error = match stream.try_next().await {
+            Ok(None) => return true,
+            Ok(Some(event)) => {
+                if matches!(event, Event::InitDone) {
+                    listed = Some(Instant::now());
+                }
+                if events.send(mapped(event)).await.is_err() {
+                    return false;
+                }
+                continue;
+            }
+            Err(error) => error,
+        };
+        if listed.take().is_some_and(|since| since.elapsed() >= GOOD_FOR) {
+            *backoff = Backoff::default();
+        }
+        let reaction = reaction(&error);
+        if let Reaction::ListAnew(reason) | Reaction::Report(reason) = &reaction {
+            let (kind, reason) = (K::WATCHED, reason.clone());
+            warn!(kind = kind.name(), reason, "kind cannot be listed or watched");
+            if events.send(SourceEvent::Failed { kind, reason }).await.is_err() {
+                return false;
+            }
+        }
+        tokio::time::sleep(backoff.pause()).await;
+        if matches!(reaction, Reaction::ListAnew(_)) {
+            return true;
+        }
+    }
+}
+
+pub(super) fn reaction(error: &watcher::Error) -> Reaction {
+    match error {
+        watcher::Error::InitialListFailed(error) => Reaction::Report(words(error)),
+        watcher::Error::WatchStartFailed(error) => Reaction::ListAnew(words(error)),
+        watcher::Error::WatchError(status) if status.code == 410 => Reaction::GoOn,
+        watcher::Error::WatchError(status) => {
+            Reaction::ListAnew(format!("{} {}: {}", status.code, status.reason, status.message))
+        }
+        watcher::Error::WatchFailed(_) => Reaction::GoOn,
+        watcher::Error::NoResourceVersion => Reaction::ListAnew(error.to_string()),
+    }
+}
+
+/// A watcher's event as a source's.
+pub(super) fn mapped<K: Watched>(event: Event<DeserializeGuard<K>>) -> SourceEvent {
+    let kind = K::WATCHED;
+    match event {
+        Event::Init => SourceEvent::Begin(kind),
+        Event::InitApply(DeserializeGuard(Ok(object))) => SourceEvent::Listed(Box::new(object.slim())),
+        Event::Apply(DeserializeGuard(Ok(object))) => SourceEvent::Apply(Box::new(object.slim())),
+        Event::InitApply(DeserializeGuard(Err(invalid))) | Event::Apply(DeserializeGuard(Err(invalid))) => {
+            malformed(kind, invalid)
+        }
+        Event::Delete(DeserializeGuard(Ok(object))) => SourceEvent::Delete(object.slim().id()),
+        Event::Delete(DeserializeGuard(Err(invalid))) => SourceEvent::Delete(id(kind, &invalid)),
+        Event::InitDone => SourceEvent::End {
+            kind,
+            coverage: match kind.field_selector() {
+                Some(_) => Coverage::Selected,
+                None => Coverage::All,
+            },
+        },
+    }
+}
+
+fn id(kind: Kind, invalid: &InvalidObject) -> ObjectId {
+    let name = Name::of(&invalid.metadata);
+    ObjectId { kind, name }
+}
+
+fn malformed(kind: Kind, invalid: InvalidObject) -> SourceEvent {
+    let id = id(kind, &invalid);
+    let reason = match kind {
+        // The parser's words quote what it found.
+        Kind::Secret => "its data is not a map of base64 texts".to_owned(),
+        _ => invalid.error,
+    };
+    SourceEvent::Malformed { id, reason }
+}

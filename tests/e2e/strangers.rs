@@ -1,0 +1,107 @@
+//! Agents of other versions, agents that lie, and other people's objects.
+
+use anyhow::{Result, ensure};
+use hubline_sandbox::system::{Source, System};
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+
+use crate::fixture::backend;
+use crate::manifests::{Manifests, app};
+use crate::trial;
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        trial(
+            "strangers::a_cluster_speaks_only_for_itself",
+            a_cluster_speaks_only_for_itself,
+        ),
+        trial(
+            "strangers::foreign_objects_are_untouched",
+            foreign_objects_are_untouched,
+        ),
+    ]
+}
+
+async fn a_cluster_speaks_only_for_itself() -> Result<()> {
+    let _backends = (backend("10.90.1.1").await?, backend("10.90.2.1").await?);
+    let mut system = System::start(&["a", "b"]).await?;
+    let (honest, liar) = (Manifests::new()?, Manifests::new()?);
+    honest.write("app.yaml", &app("web", "b.example.com", &["10.90.2.1"], 8080))?;
+    liar.write("app.yaml", &app("web", "lie.example.com", &["10.90.1.1"], 8080))?;
+    system.start_agent("b", Source::Manifests(honest.path()))?;
+    system.until_served("b.example.com", "/", "10.90.2.1").await?;
+    system.stop_agent("b").await?;
+    system.apisix.clear_calls();
+    // The certificate of a, with the name of b.
+    let identity = system.identity("a")?;
+    system.start_agent_as("b", Source::Manifests(liar.path()), &identity)?;
+    system.until_metric("hubline_ingest_refused", "").await?;
+    ensure!(
+        system.apisix.writes().is_empty(),
+        "the liar wrote {:?}",
+        system.apisix.writes()
+    );
+    let cluster = system.api("/v1/clusters/b").await?;
+    ensure!(cluster["phase"] == "Stale", "the liar speaks: {cluster}");
+    ensure!(
+        system.get("b.example.com", "/").await?.is_from("10.90.2.1"),
+        "b lost its route"
+    );
+    Ok(())
+}
+
+/// Objects of somebody else, one with an id that looks like ours.
+const FOREIGN: [(&str, &str); 5] = [
+    (
+        "upstreams/theirs",
+        r#"{"type": "roundrobin", "nodes": {"10.90.9.9:80": 1}}"#,
+    ),
+    (
+        "upstreams/hl-theirs",
+        r#"{"type": "roundrobin", "nodes": {"10.90.9.9:81": 1}}"#,
+    ),
+    ("routes/theirs", r#"{"uri": "/theirs", "upstream_id": "theirs"}"#),
+    ("global_rules/theirs", r#"{"plugins": {"prometheus": {}}}"#),
+    (
+        "consumers/theirs",
+        r#"{"username": "theirs", "plugins": {"key-auth": {"key": "k"}}}"#,
+    ),
+];
+
+async fn foreign_objects_are_untouched() -> Result<()> {
+    let _backend = backend("10.90.1.1").await?;
+    let (mut system, manifests) = (System::start(&["a"]).await?, Manifests::new()?);
+    let admin = system.apisix.admin()?;
+    for (path, body) in FOREIGN {
+        let answer = admin
+            .put(&format!("/apisix/admin/{path}"), &serde_json::from_str(body)?)
+            .await?;
+        ensure!(answer.status == 201, "{path} gave {answer:?}");
+    }
+    let before = foreign(&system).await?;
+    manifests.write("app.yaml", &app("web", "x.example.com", &["10.90.1.1"], 8080))?;
+    system.start_agent("a", Source::Manifests(manifests.path()))?;
+    system.until_served("x.example.com", "/", "10.90.1.1").await?;
+    system.kill_agent("a").await?;
+    system.stop_hub().await?;
+    system.start_hub()?;
+    manifests.remove("app.yaml")?;
+    system.start_agent("a", Source::Manifests(manifests.path()))?;
+    system
+        .until_answer("x.example.com", "/", |answer| answer.status == 404)
+        .await?;
+    let after = foreign(&system).await?;
+    ensure!(before == after, "foreign objects changed:\n{before:#?}\n{after:#?}");
+    Ok(())
+}
+
+/// The foreign objects with their indexes, which grow with every write.
+async fn foreign(system: &System) -> Result<Vec<Value>> {
+    let admin = system.apisix.admin()?;
+    let mut all = Vec::new();
+    for (path, _) in FOREIGN {
+        let answer = admin.get(&format!("/apisix/admin/{path}")).await?;
+        all.push(json!([path, answer.status, answer.json()]));
+    }
+    Ok(all)
+}
