@@ -40,8 +40,12 @@ pub async fn run(
     leadership: watch::Sender<Leadership>,
     shutdown: CancellationToken,
 ) {
+    let api = match &config.namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::default_namespaced(client),
+    };
     let mut candidate = Candidate {
-        api: Api::namespaced(client, &config.namespace),
+        api,
         name: config.name,
         election: Election::new(identity),
         leadership,
@@ -127,7 +131,9 @@ impl Candidate {
 
     fn announce(&self, now: Instant) {
         let leadership = self.election.leadership(now);
-        let changed = self.leadership.send_if_modified(|last| std::mem::replace(last, leadership) != leadership);
+        let changed = self
+            .leadership
+            .send_if_modified(|last| std::mem::replace(last, leadership) != leadership);
         if changed {
             let Leadership { holder, transitions } = leadership;
             info!(lease = self.name, holder, transitions, "leadership");
@@ -157,7 +163,10 @@ impl Candidate {
             return Ok(());
         }
         spec.holder_identity = Some(String::new());
-        self.api.replace(&self.name, &PostParams::default(), &lease).await.map(drop)
+        self.api
+            .replace(&self.name, &PostParams::default(), &lease)
+            .await
+            .map(drop)
     }
 }
 
@@ -166,9 +175,11 @@ fn record(lease: &Lease) -> Record {
     let seconds = spec.lease_duration_seconds.and_then(|it| u64::try_from(it).ok());
     Record {
         holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
-        transitions: spec.lease_transitions.and_then(|it| u64::try_from(it).ok()).unwrap_or(0),
+        transitions: spec
+            .lease_transitions
+            .and_then(|it| u64::try_from(it).ok())
+            .unwrap_or(0),
         duration: seconds.map_or(election::DURATION, Duration::from_secs),
         version: lease.metadata.resource_version.clone().unwrap_or_default(),
     }
 }
-
