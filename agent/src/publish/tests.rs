@@ -193,6 +193,19 @@ fn large_changes_are_cut_and_their_bases_chain() {
 }
 
 #[test]
+fn a_bucket_cut_in_two_has_its_digest_in_the_later_delta() {
+    let bucket = |name: &str| BucketId::of(&large(name, 0).key);
+    let twin = |name: &String| bucket(name) == bucket("a");
+    let twin = (0..).map(|number| format!("n{number}")).find(twin).unwrap();
+    let entries = [large("a", PART_BYTES / 2), large("b", PART_BYTES / 2), large(&twin, 1)];
+    let publisher = published(entries.into_iter().map(|it| upserts(vec![it])).collect());
+    let deltas = publisher.reader().deltas_since(0).unwrap();
+    assert_eq!(deltas.len(), 2);
+    assert_eq!(deltas[0].touched, []);
+    Copy::default().deltas(&deltas);
+}
+
+#[test]
 fn removals_are_forgotten_in_bounds_and_then_not_served() {
     let names: Vec<_> = (0..MIN_TOMBSTONES + 3).map(|number| format!("n{number}")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
