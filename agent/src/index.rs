@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hubline::model::{Diagnostic, HostName, Node};
 
 use crate::source::object::{EndpointSlice, Ingress, IngressClass, PortReference, Service};
-use crate::source::{Kind, Name, Object, ObjectId, SourceEvent};
+use crate::source::{Coverage, Kind, Name, Object, ObjectId, SourceEvent};
 use listing::Listings;
 use secret::Secrets;
 use users::Users;
@@ -165,7 +165,7 @@ impl Index {
             .extend(self.secret_users.targets().cloned().map(Unit::Secret));
     }
 
-    fn end(&mut self, kind: Kind, coverage: crate::source::Coverage) {
+    fn end(&mut self, kind: Kind, coverage: Coverage) {
         let first = !self.listings.is_listed(kind);
         let seen = self.listings.end(kind, coverage);
         for name in self.names(kind).into_iter().filter(|name| !seen.contains(name)) {
@@ -217,7 +217,7 @@ impl Index {
         }
         match object {
             Object::Ingress(name, ingress) => self.set_ingress(name, Some(ingress)),
-            Object::IngressClass(name, class) => self.set_class(name, Some(class)),
+            Object::IngressClass(name, class) => self.set_class(&name, Some(class)),
             Object::Service(name, service) => self.set_service(name, Some(service)),
             Object::EndpointSlice(name, slice) => self.set_slice(name, Some(slice)),
             Object::Secret(name, secret) => {
@@ -236,7 +236,7 @@ impl Index {
         let name = id.name.clone();
         match id.kind {
             Kind::Ingress => self.set_ingress(name, None),
-            Kind::IngressClass => self.set_class(name, None),
+            Kind::IngressClass => self.set_class(&name, None),
             Kind::Service => self.set_service(name, None),
             Kind::EndpointSlice => self.set_slice(name, None),
             Kind::Secret => {
@@ -254,8 +254,8 @@ impl Index {
         }
     }
 
-    fn set_class(&mut self, name: Name, class: Option<IngressClass>) {
-        if replace(&mut self.classes, &name, class).is_some() {
+    fn set_class(&mut self, name: &Name, class: Option<IngressClass>) {
+        if replace(&mut self.classes, name, class).is_some() {
             self.touch_ingresses();
         }
     }

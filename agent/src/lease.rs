@@ -4,6 +4,8 @@
 //! never compared with our own: a holder counts as gone when its record has not changed here for as long as it says.
 
 pub mod election;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use tracing::{debug, info, warn};
 use crate::config::LeaseConfig;
 use election::{Action, Election, RENEW_INTERVAL, Record};
 
-/// How long one request may take: with two tries inside [`election::RENEW_DEADLINE`].
+/// How long one round may take. A round that hangs at the renew deadline (10 s) ends before others take over (15 s).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Whether this replica publishes.
@@ -62,7 +64,6 @@ impl Candidate {
     /// Looks at the lease, takes or renews it, and tells how long to wait.
     async fn round(&mut self) -> Duration {
         let began = Instant::now();
-        // Between rounds leadership may not outlive its deadline, however long a request hangs.
         let result = match timeout(REQUEST_TIMEOUT, self.attempt(began)).await {
             Ok(result) => result,
             Err(elapsed) => Err(elapsed.to_string()),
@@ -81,8 +82,8 @@ impl Candidate {
 
     async fn attempt(&mut self, now: Instant) -> Result<(), String> {
         let lease = self.api.get_opt(&self.name).await.map_err(|error| error.to_string())?;
-        let record = lease.as_ref().map(record);
-        let written = match self.election.decide(record, now) {
+        let seen = lease.as_ref().map(record);
+        let written = match self.election.decide(seen, now) {
             Action::Wait => return Ok(()),
             Action::Create { transitions } => {
                 let lease = self.lease(ObjectMeta::default(), transitions);

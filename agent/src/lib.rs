@@ -2,9 +2,14 @@
 //!
 //! Data flows `source → index → translate → publish → session`; what the hub answers comes back through `status`.
 
+pub mod config;
+pub mod health;
+pub mod index;
+pub mod lease;
 pub mod index;
 pub mod metrics;
 pub mod output;
+pub mod pipeline;
 pub mod publish;
 pub mod session;
 pub mod source;

@@ -133,16 +133,16 @@ impl Translator {
     /// All resources, translated from nothing: for dry runs.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        self.from_nothing().0
+        self.translate_anew().0
     }
 
     /// Everything that is wrong, sorted.
     #[must_use]
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
-        self.from_nothing().1
+        self.translate_anew().1
     }
 
-    fn from_nothing(&self) -> (Snapshot, Vec<Diagnostic>) {
+    fn translate_anew(&self) -> (Snapshot, Vec<Diagnostic>) {
         let mut fresh = Self::new(self.options.clone());
         fresh.index = self.index.clone();
         fresh.index.touch_everything();

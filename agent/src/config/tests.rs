@@ -16,7 +16,7 @@ fn every_key_can_be_set() {
     let text = "
 cluster: a
 instance: pod
-source: {kube: {kubeconfig: /k, namespaces: [shop], lease: {namespace: n}}}
+source: {kube: {kubeconfig: /k, namespaces: [shop], lease: {namespace: edge}}}
 hubs:
 - addresses: [\"10.0.0.1:8443\", \"[fd00::1]:8443\"]
   serverName: hub.example.com
@@ -30,7 +30,7 @@ logging: {level: debug, format: json}
 ";
     let config = AgentConfig::parse("agent.yaml", text).unwrap();
     let kube = config.source.kube.clone().unwrap();
-    assert_eq!((kube.lease.namespace.as_str(), kube.lease.name.as_str()), ("n", "hubline-agent"));
+    assert_eq!((kube.lease.namespace.as_str(), kube.lease.name.as_str()), ("edge", "hubline-agent"));
     assert_eq!(config.translate_options().unwrap().namespaces, kube.namespaces);
     assert_eq!(config.hubs[0].server_name.as_deref(), Some("hub.example.com"));
 }

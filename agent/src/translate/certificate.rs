@@ -22,10 +22,10 @@ pub(super) fn render(index: &Index, name: &Name) -> Rendered {
     }
     match index.secrets.lookup(name, index.listings.covers_all(Kind::Secret)) {
         Lookup::Known(slot) => known(&mut rendered, index, name, slot),
-        Lookup::NotFound => report_to_users(&mut rendered, index, name, format!("Secret {name} does not exist")),
+        Lookup::NotFound => report_to_users(&mut rendered, index, name, &format!("Secret {name} does not exist")),
         Lookup::Failed(reason) => {
             let message = format!("Secret {name} cannot be read: {reason}");
-            report_to_users(&mut rendered, index, name, message);
+            report_to_users(&mut rendered, index, name, &message);
         }
         Lookup::Pending => {}
     }
@@ -46,7 +46,7 @@ fn known(rendered: &mut Rendered, index: &Index, name: &Name, slot: &Slot) {
             fault.field,
             Fault::error(INVALID_REFERENCE, message),
         );
-        report_to_users(rendered, index, name, told);
+        report_to_users(rendered, index, name, &told);
     }
     let Some(pair) = &slot.good else {
         return;
@@ -54,7 +54,7 @@ fn known(rendered: &mut Rendered, index: &Index, name: &Name, slot: &Slot) {
     let hosts = hosts(index, name, pair);
     if hosts.is_empty() {
         let message = format!("neither the Ingress nor the certificate in Secret {name} names a host to serve it for");
-        report_to_users(rendered, index, name, message);
+        report_to_users(rendered, index, name, &message);
         return;
     }
     let key = Key::new(
@@ -85,9 +85,9 @@ fn hosts(index: &Index, name: &Name, pair: &Pair) -> BTreeSet<HostName> {
     hosts
 }
 
-fn report_to_users(rendered: &mut Rendered, index: &Index, name: &Name, message: String) {
+fn report_to_users(rendered: &mut Rendered, index: &Index, name: &Name, message: &str) {
     for (ingress, usage) in index.secret_users.of(name).into_iter().flatten() {
-        let fault = Fault::error(INVALID_REFERENCE, message.clone());
+        let fault = Fault::error(INVALID_REFERENCE, message);
         rendered.report(Kind::Ingress, ingress, usage.field.clone(), fault);
     }
 }

@@ -101,34 +101,57 @@ pub(super) fn render(index: &Index, name: &Name) -> Rendered {
     if !index.listings.is_listed(Kind::Service) {
         return rendered;
     }
-    let service = index.services.get(name);
     for (ingress, usage) in index.service_users.of(name).into_iter().flatten() {
         for (reference, field) in usage {
-            let port = service.and_then(|service| resolve(service, reference));
-            let problem = problem(name, service, port.as_ref(), reference);
-            if let Some(problem) = &problem {
-                let fault = Fault::error(problem.reason, problem.message.clone());
-                rendered.report(Kind::Ingress, ingress, field.clone(), fault);
-            }
-            let key = key(name, port.as_ref(), reference);
-            if rendered.entries.contains_key(&key) {
-                continue;
-            }
-            let unresolved = problem.map(|problem| Unresolved {
-                reason: problem.reason.to_owned(),
-                message: format!("{}; Ingress {ingress} names it in {field}", problem.message),
-            });
-            let endpoints = match (&port, &unresolved) {
-                (Some(port), None) => endpoints::of_port(&mut rendered, index, name, port),
-                _ => EndpointSet::default(),
+            let reference = Reference {
+                ingress,
+                field,
+                port: reference,
             };
-            let endpoints_key = key.with_kind(ResourceKind::EndpointSet);
-            let model = model(service, port.as_ref(), reference, unresolved, endpoints_key.clone());
-            rendered.entries.insert(endpoints_key, Resource::EndpointSet(endpoints));
-            rendered.entries.insert(key, Resource::Service(model));
+            port(&mut rendered, index, name, &reference);
         }
     }
     rendered
+}
+
+/// Where a port is named, and how.
+struct Reference<'a> {
+    ingress: &'a Name,
+    field: &'a str,
+    port: &'a PortReference,
+}
+
+/// One reference's service and endpoints; several references may lead to the same.
+fn port(rendered: &mut Rendered, index: &Index, name: &Name, reference: &Reference<'_>) {
+    let service = index.services.get(name);
+    let port = service.and_then(|service| resolve(service, reference.port));
+    let problem = problem(name, service, port.as_ref(), reference.port);
+    let (ingress, field) = (reference.ingress, reference.field);
+    let unresolved = problem.as_ref().map(|problem| Unresolved {
+        reason: problem.reason.to_owned(),
+        message: format!("{}; Ingress {ingress} names it in {field}", problem.message),
+    });
+    if let Some(problem) = problem {
+        rendered.report(Kind::Ingress, ingress, field, problem);
+    }
+    let key = key(name, port.as_ref(), reference.port);
+    if rendered.entries.contains_key(&key) {
+        return;
+    }
+    let endpoints = match (&port, &unresolved) {
+        (Some(port), None) => endpoints::of_port(rendered, index, name, port),
+        _ => EndpointSet::default(),
+    };
+    let endpoints_key = key.with_kind(ResourceKind::EndpointSet);
+    let model = model(
+        service,
+        port.as_ref(),
+        reference.port,
+        unresolved,
+        endpoints_key.clone(),
+    );
+    rendered.entries.insert(endpoints_key, Resource::EndpointSet(endpoints));
+    rendered.entries.insert(key, Resource::Service(model));
 }
 
 /// Why a reference cannot be served.

@@ -32,8 +32,10 @@ pub(super) enum Reaction {
 /// Follows one kind for ever, or until nobody reads the events.
 pub(super) async fn follow<K: Watched>(client: Client, events: mpsc::Sender<SourceEvent>) {
     let api: Api<DeserializeGuard<K>> = Api::all(client);
-    let mut config = watcher::Config::default();
-    config.field_selector = K::WATCHED.field_selector().map(str::to_owned);
+    let config = watcher::Config {
+        field_selector: K::WATCHED.field_selector().map(str::to_owned),
+        ..watcher::Config::default()
+    };
     let mut backoff = Backoff::default();
     loop {
         let stream = watcher(api.clone(), config.clone());

@@ -1,6 +1,7 @@
 //! What the directory's files say, and which of it is in force. No I/O.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use hubline::model::{Diagnostic, GroupKind, ObjectRef, Severity};
 use hubline::wire::ContentHash;
@@ -84,7 +85,7 @@ impl FileState {
     fn update(&mut self, content: Result<String, String>) {
         let text = match content {
             Ok(text) => text,
-            Err(reason) => return self.unreadable(reason),
+            Err(reason) => return self.unreadable(&reason),
         };
         let hash = Some(ContentHash::of(text.as_bytes()));
         if self.hash == hash {
@@ -96,11 +97,11 @@ impl FileState {
         let broken = self.problems.iter().any(|problem| problem.severity == Severity::Error);
         let before = std::mem::take(&mut self.objects);
         for object in content.objects {
-            let id = object.id();
-            if self.objects.contains_key(&id) {
-                self.problems.push(twice(&id));
-            } else {
-                self.objects.insert(id, object);
+            match self.objects.entry(object.id()) {
+                Entry::Occupied(known) => self.problems.push(twice(known.key())),
+                Entry::Vacant(free) => {
+                    free.insert(object);
+                }
             }
         }
         // A broken document may be any of those that are not found any more: their last good form stays.
@@ -111,7 +112,7 @@ impl FileState {
         }
     }
 
-    fn unreadable(&mut self, reason: String) {
+    fn unreadable(&mut self, reason: &str) {
         self.hash = None;
         self.problems = vec![Problem {
             document: 0,

@@ -1,0 +1,130 @@
+//! `hubline-agent`: runs an agent, checks a configuration, or translates a directory without talking to anyone.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use hubline::model::ClusterId;
+use hubline_agent::config::AgentConfig;
+use hubline_agent::pipeline;
+use hubline_agent::translate::{Secrets, TranslateOptions, dry_run, snapshot_yaml};
+use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Reads what one cluster declares and streams it to the hubs.
+#[derive(Debug, Parser)]
+#[command(name = "hubline-agent", version, after_help = "Examples:
+  hubline-agent run --config /etc/hubline/agent.yaml
+  hubline-agent check-config --config agent.yaml
+  hubline-agent translate --cluster room-a ./manifests > room-a.yaml")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the agent until SIGTERM or SIGINT.
+    Run(Configuration),
+    /// Read a configuration and the files that it names, as a start would, and say what is wrong.
+    CheckConfig(Configuration),
+    /// Print what a directory of manifests becomes, as YAML; what is wrong with it goes to stderr.
+    Translate(Translate),
+}
+
+#[derive(Debug, clap::Args)]
+struct Configuration {
+    /// YAML file; without it defaults and environment (HUBLINE_AGENT__...) alone.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Override one key, as `--set cluster=room-a`; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    settings: Vec<(String, Value)>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Translate {
+    /// Name of the cluster: a DNS-1123 label.
+    #[arg(long, value_name = "NAME")]
+    cluster: ClusterId,
+    /// Directory of YAML files.
+    directory: PathBuf,
+    /// Print private keys instead of their fingerprints.
+    #[arg(long)]
+    show_secrets: bool,
+}
+
+/// `KEY=VALUE`, where the value is JSON, or else a text.
+fn setting(text: &str) -> Result<(String, Value), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+    Ok((key.to_owned(), value))
+}
+
+fn main() -> ExitCode {
+    hubline::tls::install_provider();
+    match execute(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to be done about an error on stderr itself.
+            drop(writeln!(io::stderr(), "error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: Command) -> Result<()> {
+    match command {
+        Command::Run(configuration) => run(configuration),
+        Command::CheckConfig(configuration) => check_config(configuration),
+        Command::Translate(translate) => print_translation(translate),
+    }
+}
+
+fn run(configuration: Configuration) -> Result<()> {
+    let config = AgentConfig::load(configuration.config.as_deref(), configuration.settings)?;
+    config.logging.start()?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
+    runtime.block_on(async {
+        let shutdown = CancellationToken::new();
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let token = shutdown.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            token.cancel();
+        });
+        Ok(pipeline::run(config, shutdown).await?)
+    })
+}
+
+fn check_config(configuration: Configuration) -> Result<()> {
+    let config = AgentConfig::load(configuration.config.as_deref(), configuration.settings)?;
+    config.check_files()?;
+    Ok(writeln!(io::stdout(), "the configuration is valid")?)
+}
+
+fn print_translation(translate: Translate) -> Result<()> {
+    let Translate {
+        cluster,
+        directory,
+        show_secrets,
+    } = translate;
+    let yaml = translation(cluster, &directory, show_secrets)?;
+    Ok(io::stdout().write_all(yaml.as_bytes())?)
+}
+
+/// The snapshot; diagnostics go to stderr and are no failure: they are what a dry run is for.
+fn translation(cluster: ClusterId, directory: &Path, show_secrets: bool) -> Result<String> {
+    let (snapshot, diagnostics) = dry_run(TranslateOptions::new(cluster), directory)?;
+    for diagnostic in diagnostics {
+        writeln!(io::stderr(), "{:?}: {diagnostic}", diagnostic.severity)?;
+    }
+    let secrets = if show_secrets { Secrets::Shown } else { Secrets::Redacted };
+    Ok(snapshot_yaml(&snapshot, secrets)?)
+}

@@ -1,0 +1,147 @@
+//! The wiring: source → translate → publish → one session per hub, by the holder of the lease, with a health server.
+
+mod error;
+mod stage;
+mod start;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use hubline::telemetry::Metrics as Telemetry;
+use hubline::tls::client_tls;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::info;
+
+use crate::config::AgentConfig;
+use crate::health::{self, Readiness};
+use crate::lease::Leadership;
+use crate::metrics::Metrics;
+use crate::publish::{Publisher, Reader};
+use crate::session::{Backoff, Session, SessionContext, Speaker, TlsConnect};
+use crate::status::StatusBoard;
+use crate::translate::Translator;
+pub use error::PipelineError;
+use stage::Stage;
+use start::Origin;
+
+/// Events between source and translate. One page of a listing (500 objects): a busy translator holds back the source,
+/// and what changes meanwhile coalesces at the API server or in the directory.
+const EVENTS: usize = 500;
+
+/// Runs an agent until `shutdown`.
+///
+/// # Errors
+/// [`PipelineError`] when it cannot begin; what fails later is tried again for ever.
+pub async fn run(config: AgentConfig, shutdown: CancellationToken) -> Result<(), PipelineError> {
+    let origin = Origin::of_config(&config.source).await?;
+    run_from(config, origin, shutdown).await
+}
+
+/// As [`run`], with a client of the API server that is there already.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with_client(
+    config: AgentConfig,
+    client: kube::Client,
+    shutdown: CancellationToken,
+) -> Result<(), PipelineError> {
+    let origin = Origin::Kube(client, config.source.kube.clone().unwrap_or_default());
+    run_from(config, origin, shutdown).await
+}
+
+async fn run_from(config: AgentConfig, origin: Origin, shutdown: CancellationToken) -> Result<(), PipelineError> {
+    config.check()?;
+    config.check_files()?;
+    let listener = TcpListener::bind(config.listen).await;
+    let listener = listener.map_err(|source| PipelineError::Listen {
+        address: config.listen,
+        source,
+    })?;
+    let Some(cluster_uid) = shutdown.run_until_cancelled(origin.uid(&config.cluster)).await else {
+        return Ok(());
+    };
+    let telemetry = Telemetry::default();
+    let metrics = telemetry.register(Metrics::register);
+    let tasks = TaskTracker::new();
+    let (readiness_tx, readiness) = watch::channel(Readiness::Starting);
+    let (leadership_tx, leadership) = watch::channel(Leadership::default());
+    let (wanted_tx, wanted) = watch::channel(std::collections::BTreeSet::new());
+    let (events_tx, events) = mpsc::channel(EVENTS);
+    let instance = start::instance(&config);
+    info!(cluster = config.cluster, instance, cluster_uid, "agent begins");
+    tasks.spawn(health::serve(listener, telemetry, readiness, shutdown.clone()));
+    origin.elect(&tasks, start::identity(&instance), leadership_tx, &shutdown);
+    origin.read(&tasks, events_tx, wanted, &shutdown);
+    let publisher = Publisher::new(hubline::wire::Epoch::default());
+    let speaker = Speaker {
+        cluster: config.cluster_id()?,
+        cluster_uid,
+        instance,
+    };
+    let stage = Stage {
+        translator: Translator::new(config.translate_options()?),
+        sessions: Sessions::new(&config, speaker, publisher.reader(), metrics.clone()),
+        publisher,
+        metrics,
+        events,
+        wanted: wanted_tx,
+        leadership,
+        readiness: readiness_tx,
+        grace: config.startup_grace,
+    };
+    stage.run(shutdown).await;
+    tasks.close();
+    tasks.wait().await;
+    Ok(())
+}
+
+/// Sessions that can be started and stopped as leadership comes and goes.
+struct Sessions {
+    config: AgentConfig,
+    context: SessionContext,
+    boards: Vec<StatusBoard>,
+    running: Option<(CancellationToken, TaskTracker)>,
+}
+
+impl Sessions {
+    fn new(config: &AgentConfig, speaker: Speaker, reader: Reader, metrics: Metrics) -> Self {
+        let name = |hub: &crate::config::HubConfig| hub.addresses.first().cloned().unwrap_or_default();
+        let board = |hub| StatusBoard::new(name(hub), metrics.clone());
+        Self {
+            config: config.clone(),
+            boards: config.hubs.iter().map(board).collect(),
+            context: SessionContext {
+                speaker,
+                reader,
+                metrics,
+                backoff: Backoff::default(),
+            },
+            running: None,
+        }
+    }
+
+    fn start(&mut self) {
+        let (token, tasks) = (CancellationToken::new(), TaskTracker::new());
+        for (hub, board) in self.config.hubs.iter().zip(&self.boards) {
+            let (files, name) = (self.config.tls.clone(), hub.server_name.clone());
+            let load = move || client_tls(&files, name.as_deref()).map_err(|error| error.to_string());
+            let connect = Arc::new(TlsConnect::new(Box::new(load)));
+            let session = Session::new(self.context.clone(), hub.addresses.clone(), connect, board.clone());
+            tasks.spawn(session.run(token.clone()));
+        }
+        tasks.close();
+        self.running = Some((token, tasks));
+    }
+
+    async fn stop(&mut self) {
+        if let Some((token, tasks)) = self.running.take() {
+            token.cancel();
+            tasks.wait().await;
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The one task that translates and publishes, and starts and stops sessions.
+//!
+//! Coalescing needs no timer: the first change goes at once, and what arrives while it is translated is taken together.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use hubline::wire::Epoch;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::Sessions;
+use crate::health::Readiness;
+use crate::lease::Leadership;
+use crate::metrics::Metrics;
+use crate::publish::Publisher;
+use crate::source::{Name, SourceEvent};
+use crate::translate::Translator;
+
+pub(super) struct Stage {
+    pub(super) translator: Translator,
+    pub(super) publisher: Publisher,
+    pub(super) sessions: Sessions,
+    pub(super) metrics: Metrics,
+    pub(super) events: mpsc::Receiver<SourceEvent>,
+    pub(super) wanted: watch::Sender<BTreeSet<Name>>,
+    pub(super) leadership: watch::Receiver<Leadership>,
+    pub(super) readiness: watch::Sender<Readiness>,
+    pub(super) grace: Duration,
+}
+
+impl Stage {
+    pub(super) async fn run(mut self, shutdown: CancellationToken) {
+        let grace_ends = Instant::now() + self.grace;
+        let mut electing = true;
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                event = self.events.recv() => match event {
+                    Some(event) => self.take(event),
+                    None => break,
+                },
+                changed = self.leadership.changed(), if electing => electing = changed.is_ok(),
+                () = sleep_until(grace_ends), if !self.translator.is_settled() => {
+                    warn!(waited = ?self.grace, "not every kind was listed; those count as unknown");
+                    self.translator.stop_waiting();
+                    self.publish();
+                }
+            }
+            self.lead().await;
+        }
+        self.sessions.stop().await;
+    }
+
+    /// Takes one event and all that wait behind it.
+    fn take(&mut self, event: SourceEvent) {
+        self.translator.apply(event);
+        while let Ok(event) = self.events.try_recv() {
+            self.translator.apply(event);
+        }
+        self.publish();
+    }
+
+    fn publish(&mut self) {
+        let output = self.translator.drain();
+        let wanted = self.translator.wanted_secrets();
+        self.wanted.send_if_modified(|last| {
+            let changed = *last != wanted;
+            *last = wanted;
+            changed
+        });
+        if output.is_empty() {
+            return;
+        }
+        for fault in output.diagnostics.iter().flatten() {
+            debug!(object = %fault.object, reason = fault.reason, "{fault}");
+        }
+        let revision = self.publisher.apply(output);
+        self.metrics.published(&self.publisher.reader());
+        if self.readiness.send_replace(Readiness::Ready) == Readiness::Starting {
+            let resources = self.publisher.reader().len();
+            info!(revision, resources, "published for the first time");
+        }
+    }
+
+    /// Sessions run while this replica holds the lease and there is something to say.
+    async fn lead(&mut self) {
+        let Leadership { holder, transitions } = *self.leadership.borrow_and_update();
+        self.metrics.leader(holder);
+        let published = *self.readiness.borrow() == Readiness::Ready;
+        let running = self.publisher.reader().version().epoch.counter == transitions && self.sessions.running.is_some();
+        if holder && published && !running {
+            self.sessions.stop().await;
+            self.publisher.begin_epoch(Epoch {
+                counter: transitions,
+                random: rand::random(),
+            });
+            self.sessions.start();
+        }
+        if !holder {
+            self.sessions.stop().await;
+        }
+    }
+}

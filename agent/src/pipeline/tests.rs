@@ -1,0 +1,141 @@
+//! A whole agent over real TLS: a manifest directory on one side, a hub that records what it hears on the other.
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hubline::model::{ClusterId, ResourceKind};
+use hubline::tls::{Authority, Files};
+use hubline::wire::proto::hubline_server::{Hubline, HublineServer};
+use hubline::wire::{AgentMessage, HubMessage, Hello, Resync, ResyncReason, Scope, Welcome, codec, proto};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tonic::codec::CompressionEncoding;
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::*;
+
+/// Generous: it only bounds a test that fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Recorder {
+    heard: mpsc::Sender<AgentMessage>,
+}
+
+#[async_trait]
+impl Hubline for Recorder {
+    type StreamStream = ReceiverStream<Result<proto::HubMessage, Status>>;
+
+    async fn stream(
+        &self,
+        request: Request<Streaming<proto::AgentMessage>>,
+    ) -> Result<Response<Self::StreamStream>, Status> {
+        assert!(request.peer_certs().is_some(), "the agent shows its certificate");
+        let (answers, stream) = mpsc::channel(4);
+        let (mut incoming, heard) = (request.into_inner(), self.heard.clone());
+        tokio::spawn(async move {
+            let (capabilities, hub) = (vec!["offer".to_owned()], "recorder".to_owned());
+            let welcome = HubMessage::Welcome(Welcome { hub, capabilities, heartbeat_interval_ms: 1_000 });
+            let (reason, scope) = (ResyncReason::Hello, Scope::Everything);
+            for answer in [welcome, HubMessage::Resync(Resync { reason, scope })] {
+                answers.send(Ok(codec::to_hub_wire(answer))).await.unwrap();
+            }
+            while let Ok(Some(message)) = incoming.message().await {
+                heard.send(codec::agent_message(message).unwrap()).await.unwrap();
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
+
+fn write_files(directory: &Path, ca: &str, issued: &hubline::tls::Issued) -> Files {
+    let files = Files::in_directory(directory);
+    std::fs::write(&files.ca, ca).unwrap();
+    std::fs::write(&files.certificate, &issued.chain).unwrap();
+    std::fs::write(&files.key, issued.private_key.expose()).unwrap();
+    files
+}
+
+async fn hub(authority: &Authority, heard: mpsc::Sender<AgentMessage>) -> u16 {
+    hubline::tls::install_provider();
+    let issued = authority.issue_hub(&["localhost", "127.0.0.1"]).unwrap();
+    let tls = ServerTlsConfig::new()
+        .identity(Identity::from_pem(&issued.chain, issued.private_key.expose()))
+        .client_ca_root(Certificate::from_pem(authority.certificate()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let service = HublineServer::new(Recorder { heard })
+        .accept_compressed(CompressionEncoding::Zstd)
+        .send_compressed(CompressionEncoding::Zstd);
+    let server = Server::builder().tls_config(tls).unwrap().add_service(service);
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    port
+}
+
+fn config(directory: &Path, files: Files, port: u16) -> AgentConfig {
+    let text = format!(
+        "cluster: a\nlisten: 127.0.0.1:0\nsource: {{manifest: {{directory: {}}}}}\nhubs: [{{addresses: [\"127.0.0.1:{port}\"]}}]",
+        directory.display()
+    );
+    let config = AgentConfig::parse("agent.yaml", &text).unwrap();
+    AgentConfig { tls: files, ..config }
+}
+
+const SERVICE: &str = "
+apiVersion: v1
+kind: Node
+metadata: {name: n1}
+status: {addresses: [{type: InternalIP, address: 10.0.0.1}]}
+";
+
+async fn next(heard: &mut mpsc::Receiver<AgentMessage>) -> AgentMessage {
+    loop {
+        match timeout(PATIENCE, heard.recv()).await.unwrap().unwrap() {
+            AgentMessage::Heartbeat(..) | AgentMessage::Diagnostics(..) => {}
+            message => return message,
+        }
+    }
+}
+
+async fn kinds_of_snapshot(heard: &mut mpsc::Receiver<AgentMessage>) -> Vec<ResourceKind> {
+    let mut kinds = Vec::new();
+    loop {
+        match next(heard).await {
+            AgentMessage::SnapshotPart(part) => kinds.extend(part.iter().map(|it| it.decode().unwrap().key.kind)),
+            AgentMessage::SnapshotEnd(_) => return kinds,
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_directory_reaches_its_hub_over_tls() {
+    let (certificates, manifests) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(manifests.path().join("node.yaml"), SERVICE).unwrap();
+    let authority = Authority::new("test").unwrap();
+    let issued = authority.issue_agent(&ClusterId::new("a").unwrap()).unwrap();
+    let files = write_files(certificates.path(), authority.certificate(), &issued);
+    let (heard_tx, mut heard) = mpsc::channel(100);
+    let port = hub(&authority, heard_tx).await;
+    let shutdown = CancellationToken::new();
+    let agent = tokio::spawn(run(config(manifests.path(), files, port), shutdown.clone()));
+
+    let hello = next(&mut heard).await;
+    let AgentMessage::Hello(Hello { cluster, cluster_uid, .. }) = &hello else {
+        panic!("{hello:?} instead of a hello");
+    };
+    assert_eq!((cluster.as_str(), cluster_uid.as_str()), ("a", "manifest-a"));
+    assert!(kinds_of_snapshot(&mut heard).await.contains(&ResourceKind::Node));
+    shutdown.cancel();
+    assert!(timeout(PATIENCE, agent).await.unwrap().unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn what_cannot_begin_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(directory.path(), Files::in_directory(directory.path()), 1);
+    let error = run(config, CancellationToken::new()).await.unwrap_err().to_string();
+    assert!(error.starts_with("tls.ca: cannot read"), "{error}");
+}
