@@ -221,10 +221,16 @@ impl AgentConfig {
         }
         for (at, hub) in self.hubs.iter().enumerate() {
             if hub.addresses.is_empty() {
-                return Err(field(format!("hubs[{at}].addresses"), "is empty, at least one HOST:PORT is needed"));
+                return Err(field(
+                    format!("hubs[{at}].addresses"),
+                    "is empty, at least one HOST:PORT is needed",
+                ));
             }
             if !hub.addresses.iter().all(|address| is_host_and_port(address)) {
-                return Err(field(format!("hubs[{at}].addresses"), "has an address that is not HOST:PORT"));
+                return Err(field(
+                    format!("hubs[{at}].addresses"),
+                    "has an address that is not HOST:PORT",
+                ));
             }
         }
         Ok(self.logging.check()?)

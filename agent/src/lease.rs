@@ -127,7 +127,9 @@ impl Candidate {
 
     fn announce(&self, now: Instant) {
         let leadership = self.election.leadership(now);
-        let changed = self.leadership.send_if_modified(|last| std::mem::replace(last, leadership) != leadership);
+        let changed = self
+            .leadership
+            .send_if_modified(|last| std::mem::replace(last, leadership) != leadership);
         if changed {
             let Leadership { holder, transitions } = leadership;
             info!(lease = self.name, holder, transitions, "leadership");
@@ -157,7 +159,10 @@ impl Candidate {
             return Ok(());
         }
         spec.holder_identity = Some(String::new());
-        self.api.replace(&self.name, &PostParams::default(), &lease).await.map(drop)
+        self.api
+            .replace(&self.name, &PostParams::default(), &lease)
+            .await
+            .map(drop)
     }
 }
 
@@ -166,9 +171,11 @@ fn record(lease: &Lease) -> Record {
     let seconds = spec.lease_duration_seconds.and_then(|it| u64::try_from(it).ok());
     Record {
         holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
-        transitions: spec.lease_transitions.and_then(|it| u64::try_from(it).ok()).unwrap_or(0),
+        transitions: spec
+            .lease_transitions
+            .and_then(|it| u64::try_from(it).ok())
+            .unwrap_or(0),
         duration: seconds.map_or(election::DURATION, Duration::from_secs),
         version: lease.metadata.resource_version.clone().unwrap_or_default(),
     }
 }
-

@@ -6,7 +6,6 @@ pub mod config;
 pub mod health;
 pub mod index;
 pub mod lease;
-pub mod index;
 pub mod metrics;
 pub mod output;
 pub mod pipeline;

@@ -16,10 +16,14 @@ use tokio_util::sync::CancellationToken;
 
 /// Reads what one cluster declares and streams it to the hubs.
 #[derive(Debug, Parser)]
-#[command(name = "hubline-agent", version, after_help = "Examples:
+#[command(
+    name = "hubline-agent",
+    version,
+    after_help = "Examples:
   hubline-agent run --config /etc/hubline/agent.yaml
   hubline-agent check-config --config agent.yaml
-  hubline-agent translate --cluster room-a ./manifests > room-a.yaml")]
+  hubline-agent translate --cluster room-a ./manifests > room-a.yaml"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -59,7 +63,9 @@ struct Translate {
 
 /// `KEY=VALUE`, where the value is JSON, or else a text.
 fn setting(text: &str) -> Result<(String, Value), String> {
-    let (key, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
     let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
     Ok((key.to_owned(), value))
 }
@@ -125,6 +131,10 @@ fn translation(cluster: ClusterId, directory: &Path, show_secrets: bool) -> Resu
     for diagnostic in diagnostics {
         writeln!(io::stderr(), "{:?}: {diagnostic}", diagnostic.severity)?;
     }
-    let secrets = if show_secrets { Secrets::Shown } else { Secrets::Redacted };
+    let secrets = if show_secrets {
+        Secrets::Shown
+    } else {
+        Secrets::Redacted
+    };
     Ok(snapshot_yaml(&snapshot, secrets)?)
 }

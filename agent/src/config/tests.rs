@@ -8,7 +8,10 @@ fn a_minimal_configuration_has_defaults_for_the_rest() {
     assert_eq!(config.startup_grace, Duration::from_secs(30));
     assert_eq!(config.listen.to_string(), "127.0.0.1:8081");
     assert_eq!(config.source, SourceConfig::default());
-    assert_eq!(config.translate_options().unwrap(), TranslateOptions::new(ClusterId::new("a").unwrap()));
+    assert_eq!(
+        config.translate_options().unwrap(),
+        TranslateOptions::new(ClusterId::new("a").unwrap())
+    );
 }
 
 #[test]
@@ -30,7 +33,10 @@ logging: {level: debug, format: json}
 ";
     let config = AgentConfig::parse("agent.yaml", text).unwrap();
     let kube = config.source.kube.clone().unwrap();
-    assert_eq!((kube.lease.namespace.as_str(), kube.lease.name.as_str()), ("edge", "hubline-agent"));
+    assert_eq!(
+        (kube.lease.namespace.as_str(), kube.lease.name.as_str()),
+        ("edge", "hubline-agent")
+    );
     assert_eq!(config.translate_options().unwrap().namespaces, kube.namespaces);
     assert_eq!(config.hubs[0].server_name.as_deref(), Some("hub.example.com"));
 }
@@ -41,9 +47,18 @@ fn what_is_wrong_is_named() {
         ("clutser: a", ["clutser", "unknown"]),
         ("cluster: A", ["cluster", "DNS-1123"]),
         ("cluster: a", ["hubs", "at least one"]),
-        ("cluster: a\nhubs: [{addresses: []}]", ["hubs[0].addresses", "HOST:PORT"]),
-        ("cluster: a\nhubs: [{addresses: [\"https://hub\"]}]", ["hubs[0].addresses", "HOST:PORT"]),
-        ("cluster: a\nhubs: [{addresses: [\"hub:0\"]}]", ["hubs[0].addresses", "HOST:PORT"]),
+        (
+            "cluster: a\nhubs: [{addresses: []}]",
+            ["hubs[0].addresses", "HOST:PORT"],
+        ),
+        (
+            "cluster: a\nhubs: [{addresses: [\"https://hub\"]}]",
+            ["hubs[0].addresses", "HOST:PORT"],
+        ),
+        (
+            "cluster: a\nhubs: [{addresses: [\"hub:0\"]}]",
+            ["hubs[0].addresses", "HOST:PORT"],
+        ),
         (
             "cluster: a\nhubs: [{addresses: [\"h:1\"]}]\nsource: {kube: {}, manifest: {directory: /m}}",
             ["source", "only one"],

@@ -154,7 +154,11 @@ mod tests {
             (Some(record("me", 4, "1")), Action::Write { transitions: 4 }),
             (Some(record("other", 4, "1")), Action::Wait),
         ] {
-            assert_eq!(Election::new("me".to_owned()).decide(seen.clone(), now), expected, "{seen:?}");
+            assert_eq!(
+                Election::new("me".to_owned()).decide(seen.clone(), now),
+                expected,
+                "{seen:?}"
+            );
         }
     }
 
@@ -164,8 +168,14 @@ mod tests {
         let mut election = Election::new("me".to_owned());
         assert_eq!(election.decide(Some(record("other", 4, "1")), start), Action::Wait);
         // Renewed meanwhile: its time begins anew.
-        assert_eq!(election.decide(Some(record("other", 4, "2")), start + seconds(14)), Action::Wait);
-        assert_eq!(election.decide(Some(record("other", 4, "2")), start + seconds(28)), Action::Wait);
+        assert_eq!(
+            election.decide(Some(record("other", 4, "2")), start + seconds(14)),
+            Action::Wait
+        );
+        assert_eq!(
+            election.decide(Some(record("other", 4, "2")), start + seconds(28)),
+            Action::Wait
+        );
         let next = election.decide(Some(record("other", 4, "2")), start + seconds(29));
         assert_eq!(next, Action::Write { transitions: 5 });
     }
@@ -191,7 +201,13 @@ mod tests {
         election.written(record("me", 1, "3"), start);
         // Someone took it by force.
         assert_eq!(election.decide(Some(record("other", 2, "4")), start), Action::Wait);
-        assert_eq!(election.leadership(start), Leadership { holder: false, transitions: 2 });
+        assert_eq!(
+            election.leadership(start),
+            Leadership {
+                holder: false,
+                transitions: 2
+            }
+        );
     }
 
     #[tokio::test(start_paused = true)]

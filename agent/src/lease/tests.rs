@@ -61,13 +61,24 @@ impl Server {
     }
 
     fn spec(&self) -> Value {
-        self.0.lock().unwrap().lease.as_ref().map_or(Value::Null, |it| it["spec"].clone())
+        self.0
+            .lock()
+            .unwrap()
+            .lease
+            .as_ref()
+            .map_or(Value::Null, |it| it["spec"].clone())
     }
 
     fn candidate(&self, identity: &str) -> (watch::Receiver<Leadership>, CancellationToken) {
         let (sender, receiver) = watch::channel(Leadership::default());
         let token = CancellationToken::new();
-        let run = run(self.client(), LeaseConfig::default(), identity.to_owned(), sender, token.clone());
+        let run = run(
+            self.client(),
+            LeaseConfig::default(),
+            identity.to_owned(),
+            sender,
+            token.clone(),
+        );
         tokio::spawn(run);
         (receiver, token)
     }

@@ -84,7 +84,8 @@ async fn client(config: &KubeConfig) -> Result<Client, String> {
     let loaded = match &config.kubeconfig {
         None => Config::infer().await.map_err(|error| error.to_string())?,
         Some(path) => {
-            let file = Kubeconfig::read_from(path).map_err(|error| format!("kubeconfig {}: {error}", path.display()))?;
+            let file =
+                Kubeconfig::read_from(path).map_err(|error| format!("kubeconfig {}: {error}", path.display()))?;
             let options = KubeConfigOptions::default();
             let loaded = Config::from_custom_kubeconfig(file, &options).await;
             loaded.map_err(|error| format!("kubeconfig {}: {error}", path.display()))?
@@ -96,7 +97,11 @@ async fn client(config: &KubeConfig) -> Result<Client, String> {
 /// Which replica, for people.
 pub(super) fn instance(config: &AgentConfig) -> String {
     let host = || std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
-    config.instance.clone().or_else(host).unwrap_or_else(|| "agent".to_owned())
+    config
+        .instance
+        .clone()
+        .or_else(host)
+        .unwrap_or_else(|| "agent".to_owned())
 }
 
 /// Which run: two runs of one replica are two candidates for the lease.

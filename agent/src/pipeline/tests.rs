@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use hubline::model::{ClusterId, ResourceKind};
 use hubline::tls::{Authority, Files};
 use hubline::wire::proto::hubline_server::{Hubline, HublineServer};
-use hubline::wire::{AgentMessage, HubMessage, Hello, Resync, ResyncReason, Scope, Welcome, codec, proto};
+use hubline::wire::{AgentMessage, Hello, HubMessage, Resync, ResyncReason, Scope, Welcome, codec, proto};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
@@ -37,7 +37,11 @@ impl Hubline for Recorder {
         let (mut incoming, heard) = (request.into_inner(), self.heard.clone());
         tokio::spawn(async move {
             let (capabilities, hub) = (vec!["offer".to_owned()], "recorder".to_owned());
-            let welcome = HubMessage::Welcome(Welcome { hub, capabilities, heartbeat_interval_ms: 1_000 });
+            let welcome = HubMessage::Welcome(Welcome {
+                hub,
+                capabilities,
+                heartbeat_interval_ms: 1_000,
+            });
             let (reason, scope) = (ResyncReason::Hello, Scope::Everything);
             for answer in [welcome, HubMessage::Resync(Resync { reason, scope })] {
                 answers.send(Ok(codec::to_hub_wire(answer))).await.unwrap();
@@ -123,7 +127,10 @@ async fn a_directory_reaches_its_hub_over_tls() {
     let agent = tokio::spawn(run(config(manifests.path(), files, port), shutdown.clone()));
 
     let hello = next(&mut heard).await;
-    let AgentMessage::Hello(Hello { cluster, cluster_uid, .. }) = &hello else {
+    let AgentMessage::Hello(Hello {
+        cluster, cluster_uid, ..
+    }) = &hello
+    else {
         panic!("{hello:?} instead of a hello");
     };
     assert_eq!((cluster.as_str(), cluster_uid.as_str()), ("a", "manifest-a"));
