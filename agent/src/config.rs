@@ -82,8 +82,9 @@ pub struct KubeConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LeaseConfig {
-    /// Its namespace.
-    pub namespace: String,
+    /// Its namespace; when absent the agent's own (that of its service account or kubeconfig).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
     /// Its name.
     pub name: String,
 }
@@ -91,7 +92,7 @@ pub struct LeaseConfig {
 impl Default for LeaseConfig {
     fn default() -> Self {
         Self {
-            namespace: "hubline-system".to_owned(),
+            namespace: None,
             name: "hubline-agent".to_owned(),
         }
     }

@@ -40,8 +40,12 @@ pub async fn run(
     leadership: watch::Sender<Leadership>,
     shutdown: CancellationToken,
 ) {
+    let api = match &config.namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::default_namespaced(client),
+    };
     let mut candidate = Candidate {
-        api: Api::namespaced(client, &config.namespace),
+        api,
         name: config.name,
         election: Election::new(identity),
         leadership,

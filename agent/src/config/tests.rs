@@ -34,8 +34,8 @@ logging: {level: debug, format: json}
     let config = AgentConfig::parse("agent.yaml", text).unwrap();
     let kube = config.source.kube.clone().unwrap();
     assert_eq!(
-        (kube.lease.namespace.as_str(), kube.lease.name.as_str()),
-        ("edge", "hubline-agent")
+        (kube.lease.namespace.as_deref(), kube.lease.name.as_str()),
+        (Some("edge"), "hubline-agent")
     );
     assert_eq!(config.translate_options().unwrap().namespaces, kube.namespaces);
     assert_eq!(config.hubs[0].server_name.as_deref(), Some("hub.example.com"));

@@ -91,7 +91,7 @@ impl State {
 
     fn upsert(&mut self, key: &Key, resource: EncodedResource) {
         if let Some(problem) = self.problem(key, &resource) {
-            self.refused.insert(key.clone(), refusal(key, problem));
+            self.refused.insert(key.clone(), refusal(key, &problem));
             return;
         }
         self.refused.remove(key);
@@ -210,7 +210,7 @@ impl State {
     }
 }
 
-fn refusal(key: &Key, problem: String) -> Diagnostic {
+fn refusal(key: &Key, problem: &str) -> Diagnostic {
     Diagnostic {
         object: ObjectRef {
             source: key.source.clone(),

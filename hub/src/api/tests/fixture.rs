@@ -206,6 +206,13 @@ pub(super) fn objects_with_secrets() -> Vec<Object> {
     ]
 }
 
+fn stored(resource: Resource) -> Stored {
+    Stored {
+        hash: ContentHash(7),
+        resource: Arc::new(resource),
+    }
+}
+
 pub(super) fn view() -> View {
     let mut view = View {
         version: 42,
