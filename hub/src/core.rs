@@ -31,7 +31,7 @@ use crate::object::ObjectId;
 use crate::persist;
 use crate::plan::id::{ClusterRegistry, Prefix};
 use crate::plan::{PlanOptions, PlanOutput, Planner};
-use crate::view::{ClusterSummary, Outcome, Problem, ProblemKind, TargetSummary, View};
+use crate::view::{ClusterSummary, Outcome, Phase, Problem, ProblemKind, TargetSummary, View};
 use made::Made;
 use problems::{ProblemBook, Stage};
 use status::StatusBook;
@@ -85,6 +85,8 @@ pub struct Core {
     statuses: StatusBook,
     made: Made,
     stale_summaries: BTreeSet<ClusterId>,
+    /// Clusters that were in step with their agent since the hub's start: only of these leftovers are removed.
+    settled: BTreeSet<ClusterId>,
     version: u64,
 }
 
@@ -107,6 +109,7 @@ impl Core {
             statuses: StatusBook::default(),
             made: Made::default(),
             stale_summaries: BTreeSet::new(),
+            settled: BTreeSet::new(),
             version: 0,
         };
         for (id, cluster) in restored {
@@ -163,16 +166,12 @@ impl Core {
                 now: Some(stored.clone()),
             })
             .collect();
-        let settled = cluster.settled();
         if !self.register(&id) {
             return;
         }
         self.clusters.insert(id.clone(), cluster);
         self.stale_summaries.insert(id.clone());
         self.changed(&id, &changes);
-        if settled {
-            self.handles.desired.settle([self.prefix.cluster_prefix(&id)]);
-        }
     }
 
     fn register(&mut self, id: &ClusterId) -> bool {
@@ -227,13 +226,13 @@ impl Core {
             }
             return;
         };
-        let before = cluster.settled();
         let effects = cluster.on(event, Timestamp::now());
-        let settled = !before && cluster.settled();
+        // Not from disk alone: what was persisted may be a second older than the target.
+        let settled = cluster.phase() == Phase::Live && cluster.settled();
         for effect in effects {
             self.effect(id, effect);
         }
-        if settled {
+        if settled && self.settled.insert(id.clone()) {
             self.handles.desired.settle([self.prefix.cluster_prefix(id)]);
         }
     }

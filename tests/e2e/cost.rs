@@ -9,7 +9,7 @@ use libtest_mimic::Trial;
 use crate::fixture::{Shop, backend, server, start_kube_agent};
 use crate::trial;
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(
             "cost::an_endpoint_change_is_one_write_of_one_upstream",

@@ -10,7 +10,7 @@ use crate::fixture::{Shop, backend, server, start_kube_agent};
 use crate::manifests::{Manifests, app};
 use crate::trial;
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(
             "federation::same_namespace_and_name_in_two_clusters",

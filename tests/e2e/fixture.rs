@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 static SERVERS: Mutex<BTreeMap<&str, Arc<KubeServer>>> = Mutex::new(BTreeMap::new());
 
 /// The API server of cluster `a` or `b`, with the agent's manifests applied.
-pub async fn server(name: &'static str) -> Result<Arc<KubeServer>> {
+pub(crate) async fn server(name: &'static str) -> Result<Arc<KubeServer>> {
     let running = SERVERS
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -42,12 +42,12 @@ pub async fn server(name: &'static str) -> Result<Arc<KubeServer>> {
 }
 
 /// Ends all API servers.
-pub fn shutdown() {
+pub(crate) fn shutdown() {
     SERVERS.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
 /// A backend at an address of the namespace; its name is its address.
-pub async fn backend(address: &str) -> Result<EchoBackend> {
+pub(crate) async fn backend(address: &str) -> Result<EchoBackend> {
     let socket: SocketAddr = format!("{address}:8080").parse()?;
     EchoBackend::start(socket, address)
         .await
@@ -55,20 +55,20 @@ pub async fn backend(address: &str) -> Result<EchoBackend> {
 }
 
 /// Starts the agent of a cluster with exactly the rights of `deploy/agent`.
-pub fn start_kube_agent(system: &mut System, server: &KubeServer) -> Result<()> {
+pub(crate) fn start_kube_agent(system: &mut System, server: &KubeServer) -> Result<()> {
     let kubeconfig = server.agent_kubeconfig()?;
     system.start_agent(server.name(), Source::Kube(&kubeconfig))
 }
 
 /// One test's namespace in one cluster.
-pub struct Shop {
+pub(crate) struct Shop {
     client: Client,
     namespace: String,
 }
 
 impl Shop {
     /// Makes the namespace.
-    pub async fn open(server: &KubeServer, namespace: &str) -> Result<Self> {
+    pub(crate) async fn open(server: &KubeServer, namespace: &str) -> Result<Self> {
         let client = server.admin_client().await?;
         let object: Namespace = serde_json::from_value(serde_json::json!({"metadata": {"name": namespace}}))?;
         let params = PatchParams::apply("e2e").force();
@@ -89,7 +89,7 @@ impl Shop {
     }
 
     /// Writes an object, new or changed.
-    pub async fn put<K>(&self, object: &K) -> Result<()>
+    pub(crate) async fn put<K>(&self, object: &K) -> Result<()>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned,
     {
@@ -101,7 +101,7 @@ impl Shop {
     }
 
     /// Deletes an object.
-    pub async fn delete<K>(&self, name: &str) -> Result<()>
+    pub(crate) async fn delete<K>(&self, name: &str) -> Result<()>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
@@ -110,14 +110,14 @@ impl Shop {
     }
 
     /// An Ingress of one host for all paths, with its service and one slice of these addresses.
-    pub async fn app(&self, name: &str, host: &str, addresses: &[&str]) -> Result<()> {
+    pub(crate) async fn app(&self, name: &str, host: &str, addresses: &[&str]) -> Result<()> {
         self.put(&objects::service(&self.namespace, name, 80, 8080)).await?;
         self.endpoints(name, addresses).await?;
         self.ingress(name, host, "/", name).await
     }
 
     /// An Ingress of one host and path.
-    pub async fn ingress(&self, name: &str, host: &str, path: &str, service: &str) -> Result<()> {
+    pub(crate) async fn ingress(&self, name: &str, host: &str, path: &str, service: &str) -> Result<()> {
         self.put(&objects::ingress(
             &self.namespace,
             name,
@@ -130,7 +130,7 @@ impl Shop {
     }
 
     /// The addresses of a service.
-    pub async fn endpoints(&self, service: &str, addresses: &[&str]) -> Result<()> {
+    pub(crate) async fn endpoints(&self, service: &str, addresses: &[&str]) -> Result<()> {
         self.put(&objects::endpoint_slice(
             &self.namespace,
             &format!("{service}-1"),
@@ -142,7 +142,7 @@ impl Shop {
     }
 
     /// Deletes what tests write, so that the next one begins with nothing.
-    pub async fn close(self) -> Result<()> {
+    pub(crate) async fn close(self) -> Result<()> {
         let (delete, list) = (DeleteParams::default(), ListParams::default());
         self.api::<Ingress>().delete_collection(&delete, &list).await?;
         self.api::<EndpointSlice>().delete_collection(&delete, &list).await?;

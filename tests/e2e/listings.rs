@@ -20,7 +20,7 @@ const LISTED: [&str; 6] = [
     "nodes",
 ];
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![trial(
         "listings::an_error_is_not_an_empty_list",
         an_error_is_not_an_empty_list,

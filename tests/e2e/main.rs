@@ -46,7 +46,9 @@ fn run() -> ExitCode {
         bad_input::trials(),
         secrets::trials(),
     ];
-    libtest_mimic::run(&arguments, subjects.into_iter().flatten().collect()).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, subjects.into_iter().flatten().collect());
+    fixture::shutdown();
+    conclusion.exit_code()
 }
 
 /// Without namespaces nothing here can run; CI takes that for a failure.

@@ -7,34 +7,34 @@ use tempfile::TempDir;
 
 /// A directory of manifests.
 #[derive(Debug)]
-pub struct Manifests(TempDir);
+pub(crate) struct Manifests(TempDir);
 
 impl Manifests {
     /// An empty one.
-    pub fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         Ok(Self(tempfile::tempdir()?))
     }
 
     /// Writes a file whole: beside, then renamed.
-    pub fn write(&self, file: &str, yaml: &str) -> Result<()> {
+    pub(crate) fn write(&self, file: &str, yaml: &str) -> Result<()> {
         let beside = self.0.path().join(format!(".{file}.new"));
         std::fs::write(&beside, yaml)?;
         Ok(std::fs::rename(beside, self.0.path().join(file))?)
     }
 
     /// Removes a file.
-    pub fn remove(&self, file: &str) -> Result<()> {
+    pub(crate) fn remove(&self, file: &str) -> Result<()> {
         Ok(std::fs::remove_file(self.0.path().join(file))?)
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 }
 
 /// An Ingress of one host and path, its service with port 80, and a slice with these addresses at `port`.
-pub fn app(name: &str, host: &str, addresses: &[&str], port: u16) -> String {
+pub(crate) fn app(name: &str, host: &str, addresses: &[&str], port: u16) -> String {
     format!(
         "{}---\n{}---\n{}",
         ingress(name, host, "/", name),
@@ -44,7 +44,7 @@ pub fn app(name: &str, host: &str, addresses: &[&str], port: u16) -> String {
 }
 
 /// An Ingress of one host and path prefix.
-pub fn ingress(name: &str, host: &str, path: &str, service: &str) -> String {
+pub(crate) fn ingress(name: &str, host: &str, path: &str, service: &str) -> String {
     format!(
         "apiVersion: networking.k8s.io/v1
 kind: Ingress
@@ -59,7 +59,7 @@ spec:
 }
 
 /// A service with one port.
-pub fn service(name: &str) -> String {
+pub(crate) fn service(name: &str) -> String {
     format!(
         "apiVersion: v1
 kind: Service
@@ -70,7 +70,7 @@ spec: {{ports: [{{name: http, port: 80, targetPort: 8080}}]}}
 }
 
 /// A slice of ready endpoints.
-pub fn slice(service: &str, addresses: &[&str], port: u16) -> String {
+pub(crate) fn slice(service: &str, addresses: &[&str], port: u16) -> String {
     let endpoints: Vec<_> = addresses
         .iter()
         .map(|it| format!("{{addresses: [\"{it}\"], conditions: {{ready: true}}}}"))

@@ -9,7 +9,7 @@ use crate::fixture::{Shop, backend, server, start_kube_agent};
 use crate::manifests::{Manifests, app};
 use crate::trial;
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(
             "restarts::nothing_changed_writes_nothing",

@@ -14,7 +14,7 @@ use crate::fixture::backend;
 use crate::manifests::{Manifests, app};
 use crate::trial;
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![trial("secrets::secrets_stay_secret", secrets_stay_secret)]
 }
 

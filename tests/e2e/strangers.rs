@@ -9,7 +9,7 @@ use crate::fixture::backend;
 use crate::manifests::{Manifests, app};
 use crate::trial;
 
-pub fn trials() -> Vec<Trial> {
+pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(
             "strangers::a_cluster_speaks_only_for_itself",

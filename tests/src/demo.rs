@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use hubline::model::SecretText;
 
 use crate::apisix::{KeepCalls, StandIn, StandInOptions};
 use crate::system::{Source, System, Target};
@@ -79,12 +80,12 @@ impl Demo {
         let target = match (&options.apisix_admin, &options.key) {
             (Some(admin), Some(key)) => Target {
                 admin: admin.clone(),
-                key: key.clone(),
+                key: SecretText::new(key.clone()),
                 gateway: options.gateway.clone(),
             },
             _ => Target {
                 admin: apisix.admin_url(),
-                key: apisix.admin_key().to_owned(),
+                key: SecretText::new(apisix.admin_key().to_owned()),
                 gateway: format!("http://{}", apisix.gateway_addr()),
             },
         };

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use hubline::model::ClusterId;
+use hubline::model::{ClusterId, SecretText};
 use hubline::tls::{Authority, Files, Issued};
 use hubline_hub::config::{ApiAddress, ClusterConfig, HubConfig};
 use hubline_hub::pipeline::Origin;
@@ -29,12 +29,12 @@ pub use look::Answer;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The APISIX that the hub writes to.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Target {
     /// Base URL of its Admin API.
     pub admin: String,
     /// Its admin key.
-    pub key: String,
+    pub key: SecretText,
     /// Base URL of its gateway.
     pub gateway: String,
 }
@@ -62,7 +62,7 @@ impl System {
     pub async fn start(clusters: &[&str]) -> Result<Self> {
         hubline::tls::install_provider();
         let apisix = StandIn::start(StandInOptions::default()).await?;
-        let (admin, key) = (apisix.admin_url(), apisix.admin_key().to_owned());
+        let (admin, key) = (apisix.admin_url(), SecretText::new(apisix.admin_key().to_owned()));
         let gateway = format!("http://{}", apisix.gateway_addr());
         Self::start_with(clusters, apisix, Target { admin, key, gateway }).await
     }
@@ -179,7 +179,7 @@ fn hub_config(folder: &Path, tls: Files, agents: SocketAddr, clusters: &[&str], 
     config.target.name = "sandbox".to_owned();
     config.target.admin.addresses = vec![target.admin.clone()];
     let key_file = folder.join("admin.key");
-    std::fs::write(&key_file, &target.key)?;
+    std::fs::write(&key_file, target.key.expose())?;
     config.target.admin.key_file = Some(key_file);
     for name in clusters {
         config.clusters.push(ClusterConfig::named(ClusterId::new(name)?));

@@ -60,9 +60,7 @@ async fn edited(demo: &Demo) -> Result<()> {
 async fn killed(demo: &mut Demo) -> Result<()> {
     demo.pods.kill("west-web-1").await?;
     let path = "/v1/services?cluster=west";
-    demo.system
-        .until_api(path, |it| it.to_string().matches("\"Ready\"").count() == 1)
-        .await?;
+    demo.system.until_api(path, |it| it["items"][0]["ready"] == 1).await?;
     demo.system.until_served("west.example.com", "/", "west-web-2").await?;
     demo.pods.revive("west-web-1").await?;
     demo.system.until_served("west.example.com", "/", "west-web-1").await

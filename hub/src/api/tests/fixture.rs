@@ -104,13 +104,6 @@ fn endpoints() -> Resource {
     })
 }
 
-fn stored(resource: Resource) -> Stored {
-    Stored {
-        hash: ContentHash(5),
-        resource: Arc::new(resource),
-    }
-}
-
 fn object(kind: ObjectKind, id: &str, body: &Value, cause: GlobalKey) -> Object {
     let (body, hash) = canonical(body);
     Object {
