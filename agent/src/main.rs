@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 use hubline::model::ClusterId;
 use hubline_agent::config::AgentConfig;
@@ -75,8 +75,8 @@ fn main() -> ExitCode {
     match execute(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to be done about an error on stderr itself.
-            drop(writeln!(io::stderr(), "error: {error:#}"));
+            // Our errors name their causes themselves. Nothing is left to be done about an error on stderr itself.
+            drop(writeln!(io::stderr(), "error: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -93,7 +93,7 @@ fn execute(command: Command) -> Result<()> {
 fn run(configuration: Configuration) -> Result<()> {
     let config = AgentConfig::load(configuration.config.as_deref(), configuration.settings)?;
     config.logging.start()?;
-    let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
+    let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let shutdown = CancellationToken::new();
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
