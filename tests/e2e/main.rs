@@ -10,6 +10,7 @@ mod cost;
 mod federation;
 mod fixture;
 mod listings;
+mod log;
 mod manifests;
 mod restarts;
 mod secrets;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> ExitCode {
+    log::start();
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     let subjects = [
@@ -67,9 +69,10 @@ where
     F: Future<Output = Result<()>>,
 {
     Trial::test(name, move || {
+        log::clear();
         let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
         runtime
             .block_on(test())
-            .map_err(|error| Failed::from(format!("{error:?}")))
+            .map_err(|error| Failed::from(format!("{error:#}\n\nlogged last:\n{}", log::tail())))
     })
 }

@@ -1,16 +1,14 @@
 //! A private key is at the target, where it is needed, and nowhere else in readable form.
 
-use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use hubline_sandbox::apisix::Kind;
 use hubline_sandbox::system::{PATIENCE, Source, System};
 use libtest_mimic::Trial;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::fixture::backend;
+use crate::log;
 use crate::manifests::{Manifests, app};
 use crate::trial;
 
@@ -18,40 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![trial("secrets::secrets_stay_secret", secrets_stay_secret)]
 }
 
-/// Everything that is logged, at the finest level.
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 async fn secrets_stay_secret() -> Result<()> {
-    let log = Log::default();
-    // For the whole process: agent and hub have threads of their own. No other test installs a subscriber.
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(log.clone())
-        .finish();
-    tracing::subscriber::set_global_default(subscriber).context("another subscriber is installed")?;
     let _backend = backend("10.90.1.1").await?;
     let (mut system, manifests) = (System::start(&["a"]).await?, Manifests::new()?);
     let identity = system.identity("a")?;
@@ -85,9 +50,9 @@ async fn secrets_stay_secret() -> Result<()> {
     let secret = key.lines().nth(1).context("the key has a second line")?;
     let admin_key = system.apisix.admin_key().to_owned();
     ensure!(shown.contains("redacted:"), "the API shows no certificate at all");
-    let logged = String::from_utf8_lossy(&log.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
+    let logged = log::all();
     ensure!(logged.contains("hubline"), "nothing was logged");
-    for (place, text) in [("API", &shown), ("log", &logged)] {
+    for (place, text) in [("API", shown.as_str()), ("log", &logged)] {
         ensure!(!text.contains(secret), "the private key is in the {place}");
         ensure!(!text.contains(&admin_key), "the admin key is in the {place}");
     }

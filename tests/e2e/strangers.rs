@@ -73,9 +73,7 @@ async fn foreign_objects_are_untouched() -> Result<()> {
     let (mut system, manifests) = (System::start(&["a"]).await?, Manifests::new()?);
     let admin = system.apisix.admin()?;
     for (path, body) in FOREIGN {
-        let answer = admin
-            .put(&format!("/apisix/admin/{path}"), &serde_json::from_str(body)?)
-            .await?;
+        let answer = admin.put(path, &serde_json::from_str(body)?).await?;
         ensure!(answer.status == 201, "{path} gave {answer:?}");
     }
     let before = foreign(&system).await?;
@@ -100,7 +98,7 @@ async fn foreign(system: &System) -> Result<Vec<Value>> {
     let admin = system.apisix.admin()?;
     let mut all = Vec::new();
     for (path, _) in FOREIGN {
-        let answer = admin.get(&format!("/apisix/admin/{path}")).await?;
+        let answer = admin.get(path).await?;
         all.push(json!([path, answer.status, answer.json()]));
     }
     Ok(all)

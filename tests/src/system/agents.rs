@@ -46,7 +46,7 @@ impl System {
     fn agent_config(&self, cluster: &str, source: Source<'_>, identity: &Files) -> Result<AgentConfig> {
         let source = match source {
             Source::Manifests(directory) => json!({"manifest": {"directory": directory}}),
-            Source::Kube(kubeconfig) => json!({"kube": {"kubeconfig": kubeconfig}}),
+            Source::Kube(kubeconfig) => json!({"kube": {"kubeconfig": kubeconfig, "lease": {"namespace": "hubline"}}}),
         };
         let config = json!({
             "cluster": cluster,

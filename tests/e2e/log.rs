@@ -1,0 +1,73 @@
+//! Everything that is logged while a test runs: shown when it fails, and searched for secrets.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// All of our own, and of others what says what they do.
+const FILTER: &str =
+    "debug,hubline=trace,hubline_agent=trace,hubline_hub=trace,h2=info,hyper=info,tower=info,rustls=info";
+
+/// How much of it a failure shows.
+const TAIL_LINES: usize = 60;
+
+static LOG: Log = Log(Mutex::new(Vec::new()));
+
+#[derive(Debug)]
+struct Log(Mutex<Vec<u8>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Writer;
+
+impl io::Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Writer {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        *self
+    }
+}
+
+/// Begins to keep what is logged, for the whole process: agent and hub have threads of their own.
+pub(crate) fn start() {
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(FILTER))
+        .with_ansi(false)
+        .with_writer(Writer)
+        .init();
+}
+
+/// Forgets what was logged.
+pub(crate) fn clear() {
+    LOG.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
+/// What was logged since the test began.
+pub(crate) fn all() -> Arc<str> {
+    String::from_utf8_lossy(&LOG.0.lock().unwrap_or_else(PoisonError::into_inner)).into()
+}
+
+/// The last lines of our own.
+pub(crate) fn tail() -> String {
+    let log = all();
+    let ours: Vec<_> = log.lines().filter(|line| line.contains(" hubline")).collect();
+    ours.iter()
+        .skip(ours.len().saturating_sub(TAIL_LINES))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
