@@ -57,8 +57,9 @@ async fn refused(system: &mut System, server: &KubeServer, resource: &str) -> Re
     system.stop_agent("a").await?;
     server.deny(resource).await?;
     start_kube_agent(system, server)?;
-    let live = |it: &Value| it["phase"] == "Live" && unknown(it).is_some_and(|groups| groups > 0);
-    system.until_api("/v1/clusters/a", live).await?;
+    system
+        .until_api("/v1/clusters/a", |it| unknown(it).is_some_and(|groups| groups > 0))
+        .await?;
     let writes = system.apisix.writes();
     ensure!(writes.is_empty(), "wrote {writes:?}");
     let answer = system.get("listed.example.com", "/").await?;
@@ -66,11 +67,10 @@ async fn refused(system: &mut System, server: &KubeServer, resource: &str) -> Re
     Ok(())
 }
 
-/// How many groups of a cluster are unknown.
+/// How many groups of a live cluster are unknown.
 fn unknown(cluster: &Value) -> Option<usize> {
-    let groups = cluster["groups"].as_array()?;
-    let complete = groups.iter().filter(|group| group["complete"] == true).count();
-    (!groups.is_empty()).then_some(groups.len() - complete)
+    let groups = cluster["unknown"].as_array()?;
+    (cluster["phase"] == "Live").then_some(groups.len())
 }
 
 /// An Ingress with TLS, so that certificates are among what must not vanish.
