@@ -23,7 +23,7 @@ impl Server {
         self.0.lock().unwrap().insert(path.to_owned(), (status, body));
     }
 
-    fn list(&self, path: &str, items: Value) {
+    fn list(&self, path: &str, items: &Value) {
         self.answer(path, 200, json!({"metadata": {"resourceVersion": "7"}, "items": items}));
     }
 
@@ -115,7 +115,7 @@ async fn a_forbidden_kind_is_picked_up_once_it_is_allowed() {
     let metadata = |name: &str| json!({"name": name, "namespace": "shop"});
     let good = json!({"metadata": metadata("web"), "spec": {"ports": [{"port": 80}]}});
     let bad = json!({"metadata": metadata("bad"), "spec": {"ports": "none"}});
-    server.list(SERVICES, json!([good, bad]));
+    server.list(SERVICES, &json!([good, bad]));
     assert_eq!(running.next(of(Kind::Service)).await, SourceEvent::Begin(Kind::Service));
     let SourceEvent::Listed(listed) = running.next(of(Kind::Service)).await else {
         panic!("not listed")
