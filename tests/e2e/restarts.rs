@@ -161,14 +161,9 @@ async fn an_agent_killed_within_a_snapshot() -> Result<()> {
     let (mut system, manifests) = (System::start(&["a"]).await?, Manifests::new()?);
     settled(&mut system, &manifests, 3).await?;
     system.kill_agent("a").await?;
-    // A snapshot of some 400 KB that replaces everything, over a line that lets 20 KB a second through.
+    // A snapshot of 20 KB and more, however well it is compressed, over a line that lets 5 KB a second through.
     for number in 0..600 {
-        let yaml = app(
-            &format!("new{number}"),
-            &format!("new{number}.example.com"),
-            &["10.90.1.1"],
-            8080,
-        );
+        let yaml = app(&format!("new{number}"), &noise_host(number), &["10.90.1.1"], 8080);
         manifests.write(&format!("new{number}.yaml"), &yaml)?;
     }
     manifests.remove("0.yaml")?;
