@@ -93,7 +93,7 @@ pub struct Core {
 impl Core {
     /// A core with the clusters that were persisted: what they had is in force, and committed, before it runs.
     #[must_use]
-    pub fn new(handles: Handles, options: CoreOptions, restored: Vec<(ClusterId, Cluster)>) -> Self {
+    pub fn new(handles: Handles, options: CoreOptions, restored: Vec<Cluster>) -> Self {
         let CoreOptions { plan, max_resources } = options;
         let mut core = Self {
             handles,
@@ -112,8 +112,8 @@ impl Core {
             settled: BTreeSet::new(),
             version: 0,
         };
-        for (id, cluster) in restored {
-            core.take_in(id, cluster);
+        for cluster in restored {
+            core.take_in(cluster);
         }
         core.configured();
         core.publish();
@@ -158,7 +158,8 @@ impl Core {
         }
     }
 
-    fn take_in(&mut self, id: ClusterId, cluster: Cluster) {
+    fn take_in(&mut self, cluster: Cluster) {
+        let id = cluster.id().clone();
         let changes: Vec<_> = cluster
             .resources()
             .map(|(key, stored)| Change {
@@ -288,7 +289,7 @@ impl Core {
 
     fn planned(&mut self, output: PlanOutput) {
         for (id, object) in &output.objects {
-            for key in self.made.set(id, object.clone()) {
+            for key in self.made.set(id, object.as_ref()) {
                 let problems = self.refusals(&key);
                 self.problems.set(Stage::Sink, &key, problems);
                 self.statuses.touch(&key);

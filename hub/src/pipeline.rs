@@ -66,7 +66,7 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
     let (persist, persisting) = store.start(config.tuning.write_behind, metrics.register(PersistMetrics::register));
     let restored: Vec<_> = restored
         .into_iter()
-        .map(|(id, restored)| (id.clone(), Cluster::restore(id, restored)))
+        .map(|(id, restored)| Cluster::restore(id, restored))
         .collect();
 
     let (desired, wanted) = desired::channel();

@@ -189,7 +189,8 @@ async fn an_agent_killed_within_a_snapshot() -> Result<()> {
 
 /// A host that does not compress.
 fn noise_host(number: u32) -> String {
-    format!("{}.example.com", &blake3::hash(&number.to_le_bytes()).to_hex()[..32])
+    let hash = blake3::hash(&number.to_le_bytes()).to_hex();
+    format!("{}.example.com", hash.chars().take(32).collect::<String>())
 }
 
 async fn until_sent(system: &System, bytes: u64) -> Result<()> {

@@ -61,7 +61,7 @@ fn upstream(name: &str, port: u16) -> Arc<Object> {
     )
 }
 
-fn route(name: &str, upstream: &str, plugins: Value) -> Arc<Object> {
+fn route(name: &str, upstream: &str, plugins: &Value) -> Arc<Object> {
     let target = id(ObjectKind::Upstream, upstream);
     let body = json!({"uri": format!("/{name}"), "upstream_id": upstream, "plugins": plugins});
     object(ObjectKind::Route, name, body, &[&target])
@@ -108,7 +108,7 @@ async fn what_was_written_reads_back_as_the_same() {
         upstream("hl-a", 1),
         object(ObjectKind::Ssl, "hl-s", pem, &[]),
         object(ObjectKind::PluginConfig, "hl-p", json!({"plugins": {"cors": {}}}), &[]),
-        route("hl-r", "hl-a", json!({"redirect": {"uri": "/x", "ret_code": 302}})),
+        route("hl-r", "hl-a", &json!({"redirect": {"uri": "/x", "ret_code": 302}})),
         ownership().marker(),
     ];
     for object in &objects {
@@ -156,7 +156,7 @@ async fn what_the_target_would_not_take_is_never_sent() {
     let table = [
         (object(ObjectKind::Upstream, "hl-b", bad_node, &[]), "schema"),
         (object(ObjectKind::Upstream, "hl-b", large, &[]), "too-large"),
-        (route("hl-r", "hl-a", json!({"no-such-auth": {}})), "unknown-plugin"),
+        (route("hl-r", "hl-a", &json!({"no-such-auth": {}})), "unknown-plugin"),
         (
             object(
                 ObjectKind::Route,
@@ -195,7 +195,7 @@ async fn a_target_without_schema_and_plugin_list_is_written_unchecked() {
     let _guard = stand_in.fail_while_held(Fault::Answer(404, "{}".to_owned()), hidden);
     sink.observe().await.unwrap();
     put(&sink, &upstream("hl-a", 1)).await.result.unwrap();
-    let result = put(&sink, &route("hl-r", "hl-a", json!({"no-such-auth": {}}))).await;
+    let result = put(&sink, &route("hl-r", "hl-a", &json!({"no-such-auth": {}}))).await;
     assert_eq!(
         (reason(&result), result.status),
         ("refused", Some(400)),
@@ -237,9 +237,9 @@ async fn an_error_is_not_an_empty_list() {
 async fn answers_become_the_right_errors() {
     let (stand_in, sink) = stand_in().await;
     put(&sink, &upstream("hl-a", 1)).await.result.unwrap();
-    put(&sink, &route("hl-r", "hl-a", json!({}))).await.result.unwrap();
+    put(&sink, &route("hl-r", "hl-a", &json!({}))).await.result.unwrap();
     assert_eq!(
-        reason(&put(&sink, &route("hl-x", "hl-none", json!({}))).await),
+        reason(&put(&sink, &route("hl-x", "hl-none", &json!({}))).await),
         "missing-reference"
     );
     assert_eq!(reason(&delete(&sink, id(ObjectKind::Upstream, "hl-a")).await), "in-use");

@@ -63,7 +63,7 @@ impl Driven {
 
 fn wanted() -> Vec<Arc<Object>> {
     vec![
-        route("hl-r", "hl-a", json!({})),
+        route("hl-r", "hl-a", &json!({})),
         upstream("hl-a", 1),
         upstream("hl-b", 1),
     ]

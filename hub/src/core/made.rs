@@ -20,10 +20,10 @@ pub(super) struct Made {
 
 impl Made {
     /// Sets or forgets a desired object; returns the resources whose status may change by it.
-    pub(super) fn set(&mut self, id: &ObjectId, object: Option<Arc<Object>>) -> BTreeSet<GlobalKey> {
+    pub(super) fn set(&mut self, id: &ObjectId, object: Option<&Arc<Object>>) -> BTreeSet<GlobalKey> {
         let mut touched = BTreeSet::new();
-        let before = match &object {
-            Some(object) => self.desired.insert(id.clone(), object.clone()),
+        let before = match object {
+            Some(object) => self.desired.insert(id.clone(), Arc::clone(object)),
             None => self.desired.remove(id),
         };
         for cause in before.iter().flat_map(|object| &object.causes) {
@@ -34,7 +34,7 @@ impl Made {
             self.of.entry(cause.key.clone()).or_default().insert(id.clone());
             touched.insert(cause.key.clone());
         }
-        match &object {
+        match object {
             None => drop(self.outcomes.remove(id)),
             Some(object) if !self.speaks_of(id, object.hash) => {
                 drop(self.outcomes.insert(id.clone(), Outcome::Pending))
@@ -139,11 +139,14 @@ mod tests {
     fn an_object_leads_back_to_its_causes_and_no_others() {
         let mut made = Made::default();
         assert_eq!(
-            made.set(&id(), object(1, &["x", "y"])),
+            made.set(&id(), object(1, &["x", "y"]).as_ref()),
             BTreeSet::from([key("x"), key("y")])
         );
         assert_eq!(made.of(&key("x")).collect::<Vec<_>>(), [(&id(), &Outcome::Pending)]);
-        assert_eq!(made.set(&id(), object(2, &["y"])), BTreeSet::from([key("x"), key("y")]));
+        assert_eq!(
+            made.set(&id(), object(2, &["y"]).as_ref()),
+            BTreeSet::from([key("x"), key("y")])
+        );
         assert_eq!(made.of(&key("x")).count(), 0);
         assert_eq!(made.set(&id(), None), BTreeSet::from([key("y")]));
         assert!(made.of.is_empty() && made.outcomes.is_empty() && made.desired.is_empty());
@@ -152,21 +155,21 @@ mod tests {
     #[test]
     fn an_outcome_of_older_content_says_nothing() {
         let mut made = Made::default();
-        made.set(&id(), object(1, &["x"]));
-        made.set(&id(), object(2, &["x"]));
+        made.set(&id(), object(1, &["x"]).as_ref());
+        made.set(&id(), object(2, &["x"]).as_ref());
         assert!(made.outcome(&id(), Outcome::Programmed(ContentHash(1))).is_empty());
         assert_eq!(made.outcome(&id(), Outcome::Programmed(ContentHash(2))), [key("x")]);
         assert!(
             made.outcome(&id(), Outcome::Programmed(ContentHash(2))).is_empty(),
             "said twice, changed once"
         );
-        made.set(&id(), object(2, &["x", "y"]));
+        made.set(&id(), object(2, &["x", "y"]).as_ref());
         assert_eq!(
             made.outcomes().get(&id()),
             Some(&Outcome::Programmed(ContentHash(2))),
             "same content, same outcome"
         );
-        made.set(&id(), object(3, &["x"]));
+        made.set(&id(), object(3, &["x"]).as_ref());
         assert_eq!(made.outcomes().get(&id()), Some(&Outcome::Pending));
     }
 }

@@ -55,18 +55,18 @@ impl StatusBook {
                 None => changed.extend(statuses.said.remove(&key).map(gone)),
             }
         }
-        batches(changed)
+        batches(&changed)
     }
 
     /// Everything that is said of a cluster, for a session that begins.
     #[must_use]
     pub(super) fn replay(&self, cluster: &ClusterId) -> Vec<Status> {
-        let said = self
+        let said: Vec<_> = self
             .clusters
             .get(cluster)
             .map(|it| it.said.values().cloned().collect())
             .unwrap_or_default();
-        let mut messages = batches(said);
+        let mut messages = batches(&said);
         if messages.is_empty() {
             messages.push(Status {
                 replay_begin: false,
@@ -88,7 +88,7 @@ fn gone(status: ResourceStatus) -> ResourceStatus {
     ResourceStatus { gone: true, ..status }
 }
 
-fn batches(statuses: Vec<ResourceStatus>) -> Vec<Status> {
+fn batches(statuses: &[ResourceStatus]) -> Vec<Status> {
     let message = |batch: &[ResourceStatus]| Status {
         replay_begin: false,
         replay_end: false,
@@ -129,7 +129,7 @@ mod tests {
         let cluster = key("x").cluster;
         book.touch(&key("x"));
         book.touch(&key("y"));
-        assert_eq!(book.dirty(), [cluster.clone()]);
+        assert_eq!(book.dirty(), std::slice::from_ref(&cluster));
         let first = book.flush(&cluster, |key| Some(status(key, "Pending")));
         assert_eq!(first.iter().map(|it| it.statuses.len()).sum::<usize>(), 2);
 
