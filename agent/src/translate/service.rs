@@ -249,10 +249,15 @@ fn service_port(port: &ResolvedPort) -> ServicePort {
     }
 }
 
+/// A function of what the key's section says, however it was written: two references of one section are one service.
 fn unresolved_port(reference: &PortReference) -> ServicePort {
     let (number, name) = match reference {
         PortReference::Number(number) => (Port::new(*number).ok(), None),
-        PortReference::Name(name) => (None, Some(name.as_ref().to_owned())),
+        PortReference::Name(name) => match name.parse::<i32>() {
+            Ok(number) => (Port::new(number).ok(), None),
+            Err(_) if name.is_empty() => (None, None),
+            Err(_) => (None, Some(name.as_ref().to_owned())),
+        },
         PortReference::Missing => (None, None),
     };
     ServicePort {
