@@ -2,7 +2,7 @@
 //!
 //! Plain values and nothing else: no Kubernetes types, no protobuf, no JSON, no I/O.
 //! An invalid reference is a value here ([`Unresolved`]), not an error, so that one wrong object never hides its neighbours.
-//! A test ([`tests`]) keeps `kube`, `tonic`, `prost` and `serde_json` out of this module.
+//! A test keeps `kube`, `tonic`, `prost` and `serde_json` out of this module.
 
 mod certificate;
 mod cluster;

@@ -4,6 +4,9 @@
 //! A resource travels as bytes that both sides hash ([`EncodedResource`]),
 //! so that fields or kinds which one side does not know never make the digests differ.
 
+/// Capability flag: within a session an agent may send its inventory anew, and a hub answers it.
+pub const OFFER: &str = "offer";
+
 pub mod codec;
 pub mod digest;
 pub mod limits;

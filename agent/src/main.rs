@@ -7,12 +7,11 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use hubline::model::ClusterId;
+use hubline::program::{conclude, run_until_stopped, setting};
 use hubline_agent::config::AgentConfig;
 use hubline_agent::pipeline;
 use hubline_agent::translate::{Secrets, TranslateOptions, dry_run, snapshot_yaml};
 use serde_json::Value;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 /// Reads what one cluster declares and streams it to the hubs.
 #[derive(Debug, Parser)]
@@ -61,25 +60,9 @@ struct Translate {
     show_secrets: bool,
 }
 
-/// `KEY=VALUE`, where the value is JSON, or else a text.
-fn setting(text: &str) -> Result<(String, Value), String> {
-    let (key, value) = text
-        .split_once('=')
-        .ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-    Ok((key.to_owned(), value))
-}
-
 fn main() -> ExitCode {
     hubline::tls::install_provider();
-    match execute(Arguments::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Our errors name their causes themselves. Nothing is left to be done about an error on stderr itself.
-            drop(writeln!(io::stderr(), "error: {error}"));
-            ExitCode::FAILURE
-        }
-    }
+    conclude(execute(Arguments::parse().command))
 }
 
 fn execute(command: Command) -> Result<()> {
@@ -93,20 +76,7 @@ fn execute(command: Command) -> Result<()> {
 fn run(configuration: Configuration) -> Result<()> {
     let config = AgentConfig::load(configuration.config.as_deref(), configuration.settings)?;
     config.logging.start()?;
-    let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(async {
-        let shutdown = CancellationToken::new();
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let token = shutdown.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            token.cancel();
-        });
-        Ok(pipeline::run(config, shutdown).await?)
-    })
+    run_until_stopped(|shutdown| async { Ok(pipeline::run(config, shutdown).await?) })
 }
 
 fn check_config(configuration: Configuration) -> Result<()> {

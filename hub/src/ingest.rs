@@ -35,9 +35,6 @@ use crate::cluster::Event;
 use crate::config::ClusterList;
 use session::Session;
 
-/// Capability flag: an agent may offer its inventory anew within a session.
-pub const OFFER: &str = "offer";
-
 /// Messages on their way to one agent's connection: two, so that the next is encoded while one is sent.
 const OUTGOING: usize = 2;
 

@@ -4,16 +4,15 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
+use hubline::program::{conclude, run_until_stopped, setting};
 use hubline_hub::command::plan::plan_command;
 use hubline_hub::config::HubConfig;
 use hubline_hub::pipeline::{self, Origin};
 use hubline_hub::plan::PlanOptions;
 use hubline_hub::plan::id::Prefix;
 use serde_json::Value;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 /// Merges the clusters of many agents and is the only writer to one APISIX.
 #[derive(Debug, Parser)]
@@ -71,25 +70,9 @@ enum Form {
     Json,
 }
 
-/// `KEY=VALUE`, where the value is JSON, or else a text.
-fn setting(text: &str) -> Result<(String, Value), String> {
-    let (key, value) = text
-        .split_once('=')
-        .ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-    Ok((key.to_owned(), value))
-}
-
 fn main() -> ExitCode {
     hubline::tls::install_provider();
-    match execute(Arguments::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // The chain in one line; nothing in it repeats.
-            writeln!(io::stderr(), "error: {error:#}").ok();
-            ExitCode::FAILURE
-        }
-    }
+    conclude(execute(Arguments::parse().command))
 }
 
 fn execute(command: Command) -> Result<()> {
@@ -107,24 +90,7 @@ fn run(configuration: Configuration) -> Result<()> {
     } = configuration;
     let config = HubConfig::load(file.as_deref(), flags.clone())?;
     config.logging.start()?;
-    let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
-    runtime.block_on(async {
-        let shutdown = CancellationToken::new();
-        tokio::spawn(stop_on_signal(shutdown.clone()));
-        Ok(pipeline::run(config, Origin { file, flags }, shutdown).await?)
-    })
-}
-
-async fn stop_on_signal(shutdown: CancellationToken) -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("stopping");
-    shutdown.cancel();
-    Ok(())
+    run_until_stopped(|shutdown| async { Ok(pipeline::run(config, Origin { file, flags }, shutdown).await?) })
 }
 
 fn check(configuration: Configuration) -> Result<()> {

@@ -8,7 +8,7 @@
 //! APISIX's router picks the host first (exact before wildcard before none), then an exact path before any prefix, then
 //! the longest prefix; `priority` only decides among routes of the same host and path. Kubernetes' rules for Ingress
 //! are the same, but for one: a `Prefix` `/a` must take `/a` too, which is an exact path to APISIX and ties with an
-//! `Exact` `/a`. So the `priority` sent is four times the model's, plus the rank of the kind of path ([`paths`]), and
+//! `Exact` `/a`. So the `priority` sent is four times the model's, plus the rank of the kind of path (`paths`), and
 //! a route with several kinds of path becomes one object for each.
 
 pub mod apisix_yaml;

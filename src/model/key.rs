@@ -169,6 +169,18 @@ impl Key {
         .into()
     }
 
+    /// All its texts: group and kind of the source, namespace, name, section.
+    #[must_use]
+    pub fn texts(&self) -> [&str; 5] {
+        [
+            &self.source.group,
+            &self.source.kind,
+            &self.namespace,
+            &self.name,
+            &self.section,
+        ]
+    }
+
     /// The same name for another kind: the [`ResourceKind::EndpointSet`] of a service port, for one.
     #[must_use]
     pub fn with_kind(&self, kind: ResourceKind) -> Self {

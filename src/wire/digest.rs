@@ -76,15 +76,8 @@ impl BucketId {
     #[must_use]
     pub fn of(key: &Key) -> Self {
         let mut hasher = blake3::Hasher::new();
-        let parts = [
-            &*key.source.group,
-            &*key.source.kind,
-            &key.namespace,
-            &key.name,
-            &key.section,
-        ];
         hasher.update(&key.kind.number().to_le_bytes());
-        for part in parts {
+        for part in key.texts() {
             // The length keeps ("ab", "c") and ("a", "bc") apart.
             hasher
                 .update(&(part.len() as u64).to_le_bytes())

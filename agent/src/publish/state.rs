@@ -104,14 +104,7 @@ impl State {
         if size > MAX_RESOURCE_BYTES {
             return Some(format!("has {size} bytes, at most {MAX_RESOURCE_BYTES} are allowed"));
         }
-        let parts = [
-            &*key.source.group,
-            &*key.source.kind,
-            &key.namespace,
-            &key.name,
-            &key.section,
-        ];
-        if let Some(part) = parts.into_iter().find(|part| part.len() > MAX_KEY_PART_BYTES) {
+        if let Some(part) = key.texts().into_iter().find(|part| part.len() > MAX_KEY_PART_BYTES) {
             let length = part.len();
             return Some(format!(
                 "has a name of {length} bytes, at most {MAX_KEY_PART_BYTES} are allowed"

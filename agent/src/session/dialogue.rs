@@ -8,14 +8,12 @@
 use std::collections::VecDeque;
 
 use hubline::wire::{
-    Ack, AgentMessage, Delta, Held, Hello, HubMessage, Inventory, Nack, Resync, ResyncReason, Scope, Status, Welcome,
+    Ack, AgentMessage, Delta, Held, Hello, HubMessage, Inventory, Nack, OFFER, Resync, ResyncReason, Scope, Status,
+    Welcome,
 };
 
 use super::recover::SessionError;
 use crate::publish::{Reader, Snapshot};
-
-/// Capability flag of a hub that answers [`AgentMessage::Offer`] within a session.
-pub(crate) const OFFER: &str = "offer";
 
 /// What this agent can do; the hub ignores what it does not know.
 pub(crate) const CAPABILITIES: [&str; 4] = ["zstd", OFFER, "touched-digests", "diagnostics"];

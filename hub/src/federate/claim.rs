@@ -11,7 +11,7 @@ pub enum Claim {
     Requests {
         /// The host; none for every host that nobody else takes.
         host: Option<HostName>,
-        /// The path in its normal form ([`normal_path`]).
+        /// The path in its normal form (`normal_path`).
         path: PathMatch,
         /// Methods, sorted; none for all.
         methods: Vec<String>,

@@ -4,8 +4,8 @@ use dashmap::DashMap;
 use hubline::wire::{HubMessage, Welcome};
 use tokio::sync::mpsc;
 
+use super::Settings;
 use super::metrics::IngestMetrics;
-use super::{OFFER, Settings};
 use crate::cluster::{CloseReason, SessionId};
 
 /// Messages that wait for one agent. The largest burst is the replay of all statuses: 1,000,000 resources in batches
@@ -42,7 +42,7 @@ impl Sessions {
         let interval = settings.heartbeat_interval.as_millis();
         let welcome = Welcome {
             hub: settings.hub.clone(),
-            capabilities: vec![OFFER.to_owned()],
+            capabilities: vec![hubline::wire::OFFER.to_owned()],
             heartbeat_interval_ms: u64::try_from(interval).unwrap_or(u64::MAX),
         };
         Self {

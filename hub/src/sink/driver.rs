@@ -1,4 +1,4 @@
-//! The only writer to the target: runs what the [`Schedule`](super::schedule::Schedule) decides.
+//! The only writer to the target: runs what the [`Schedule`] decides.
 //!
 //! It looks before it writes: at the start, and whenever the target was out of reach or lost its memory, it lists
 //! everything and writes only what differs. A marker object is asked for each second; a full listing is rare.
