@@ -24,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             "restarts::an_agent_killed_within_a_snapshot_changes_nothing",
             an_agent_killed_within_a_snapshot,
         ),
+        trial("restarts::another_replica_takes_over", another_replica_takes_over),
         trial("restarts::no_dangling_reference", no_dangling_reference),
     ]
 }
@@ -204,6 +205,28 @@ async fn until_sent(system: &System, bytes: u64) -> Result<()> {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     Ok(())
+}
+
+async fn another_replica_takes_over() -> Result<()> {
+    let _backends = (backend("10.90.1.1").await?, backend("10.90.1.2").await?);
+    let a = server("a").await?;
+    let mut system = System::start(&["a"]).await?;
+    let shop = Shop::open(&a, "replicas").await?;
+    shop.app("web", "replicas.example.com", &["10.90.1.1"]).await?;
+    let kubeconfig = a.agent_kubeconfig()?;
+    let speaks = |it: &serde_json::Value, replica: &str| it["phase"] == "Live" && it["instance"] == replica;
+    system.start_replica("first", "a", Source::Kube(&kubeconfig))?;
+    system.until_api("/v1/clusters/a", |it| speaks(it, "first")).await?;
+    system.start_replica("second", "a", Source::Kube(&kubeconfig))?;
+    system.until_served("replicas.example.com", "/", "10.90.1.1").await?;
+    system.apisix.clear_calls();
+    system.kill_agent("first").await?;
+    system.until_api("/v1/clusters/a", |it| speaks(it, "second")).await?;
+    looked(&system).await?;
+    none(&system.apisix.writes(), "another replica")?;
+    shop.endpoints("web", &["10.90.1.2"]).await?;
+    system.until_served("replicas.example.com", "/", "10.90.1.2").await?;
+    shop.close().await
 }
 
 /// The stand-in refuses what refers to nothing, and removing what is in use, as APISIX does: nothing may ever be refused.

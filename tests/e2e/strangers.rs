@@ -1,6 +1,8 @@
 //! Agents of other versions, agents that lie, and other people's objects.
 
 use anyhow::{Result, ensure};
+use hubline::model::ClusterId;
+use hubline_hub::plan::id::Prefix;
 use hubline_sandbox::system::{Source, System};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -50,31 +52,31 @@ async fn a_cluster_speaks_only_for_itself() -> Result<()> {
     Ok(())
 }
 
-/// Objects of somebody else, one with an id that looks like ours.
-const FOREIGN: [(&str, &str); 5] = [
-    (
-        "upstreams/theirs",
-        r#"{"type": "roundrobin", "nodes": {"10.90.9.9:80": 1}}"#,
-    ),
-    (
-        "upstreams/hl-theirs",
-        r#"{"type": "roundrobin", "nodes": {"10.90.9.9:81": 1}}"#,
-    ),
-    ("routes/theirs", r#"{"uri": "/theirs", "upstream_id": "theirs"}"#),
-    ("global_rules/theirs", r#"{"plugins": {"prometheus": {}}}"#),
-    (
-        "consumers/theirs",
-        r#"{"username": "theirs", "plugins": {"key-auth": {"key": "k"}}}"#,
-    ),
-];
+/// Objects of somebody else; one has an id as ours of cluster `a` begin.
+fn theirs() -> Result<Vec<(String, Value)>> {
+    let ours = Prefix::default().cluster_prefix(&ClusterId::new("a")?);
+    let nodes = |port: u16| json!({"type": "roundrobin", "nodes": {format!("10.90.9.9:{port}"): 1}});
+    Ok(vec![
+        ("upstreams/theirs".to_owned(), nodes(80)),
+        (format!("upstreams/{ours}u-theirs"), nodes(81)),
+        (
+            "routes/theirs".to_owned(),
+            json!({"uri": "/theirs", "upstream_id": "theirs"}),
+        ),
+        ("global_rules/theirs".to_owned(), json!({"plugins": {"prometheus": {}}})),
+        (
+            "consumers/theirs".to_owned(),
+            json!({"username": "theirs", "plugins": {"key-auth": {"key": "k"}}}),
+        ),
+    ])
+}
 
 async fn foreign_objects_are_untouched() -> Result<()> {
     let _backend = backend("10.90.1.1").await?;
     let (mut system, manifests) = (System::start(&["a"]).await?, Manifests::new()?);
     let admin = system.apisix.admin()?;
-    for (path, body) in FOREIGN {
-        let answer = admin.put(path, &serde_json::from_str(body)?).await?;
-        ensure!(answer.status == 201, "{path} gave {answer:?}");
+    for (path, body) in theirs()? {
+        admin.put(&path, &body).await?;
     }
     let before = foreign(&system).await?;
     manifests.write("app.yaml", &app("web", "x.example.com", &["10.90.1.1"], 8080))?;
@@ -97,8 +99,8 @@ async fn foreign_objects_are_untouched() -> Result<()> {
 async fn foreign(system: &System) -> Result<Vec<Value>> {
     let admin = system.apisix.admin()?;
     let mut all = Vec::new();
-    for (path, _) in FOREIGN {
-        let answer = admin.get(path).await?;
+    for (path, _) in theirs()? {
+        let answer = admin.get(&path).await?;
         all.push(json!([path, answer.status, answer.json()]));
     }
     Ok(all)

@@ -34,28 +34,42 @@ impl System {
     /// # Errors
     /// When its threads cannot be started.
     pub fn start_agent_as(&mut self, cluster: &str, source: Source<'_>, identity: &Files) -> Result<()> {
-        let config = self.agent_config(cluster, source, identity)?;
-        let program = Program::start(&format!("agent-{cluster}"), move |shutdown| async move {
+        self.run_agent(cluster, cluster, source, identity)
+    }
+
+    /// Starts one of several agents of a cluster; `replica` names it, to stop or kill it and in the hub's API.
+    ///
+    /// # Errors
+    /// When its threads cannot be started.
+    pub fn start_replica(&mut self, replica: &str, cluster: &str, source: Source<'_>) -> Result<()> {
+        let identity = self.identity(cluster)?;
+        self.run_agent(replica, cluster, source, &identity)
+    }
+
+    fn run_agent(&mut self, replica: &str, cluster: &str, source: Source<'_>, identity: &Files) -> Result<()> {
+        let config = self.agent_config(replica, cluster, source, identity)?;
+        let program = Program::start(&format!("agent-{replica}"), move |shutdown| async move {
             hubline_agent::pipeline::run(config, shutdown).await.map_err(Into::into)
         })?;
-        self.agents.insert(cluster.to_owned(), program);
+        self.agents.insert(replica.to_owned(), program);
         Ok(())
     }
 
     /// Written as a user would, and read by the agent's own loader.
-    fn agent_config(&self, cluster: &str, source: Source<'_>, identity: &Files) -> Result<AgentConfig> {
+    fn agent_config(&self, replica: &str, cluster: &str, source: Source<'_>, identity: &Files) -> Result<AgentConfig> {
         let source = match source {
             Source::Manifests(directory) => json!({"manifest": {"directory": directory}}),
             Source::Kube(kubeconfig) => json!({"kube": {"kubeconfig": kubeconfig, "lease": {"namespace": "hubline"}}}),
         };
         let config = json!({
             "cluster": cluster,
+            "instance": replica,
             "source": source,
             "hubs": [{"addresses": [format!("localhost:{}", self.hub_link.address().port())]}],
             "tls": {"ca": identity.ca, "certificate": identity.certificate, "key": identity.key},
             "listen": "127.0.0.1:0",
         });
-        let file = self.folder().join(format!("agent-{cluster}.yaml"));
+        let file = self.folder().join(format!("agent-{replica}.yaml"));
         std::fs::write(&file, serde_saphyr::to_string(&config)?)?;
         Ok(AgentConfig::load(Some(&file), Vec::new())?)
     }
