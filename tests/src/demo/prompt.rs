@@ -18,9 +18,9 @@ pub(super) async fn run(demo: &mut Demo, out: &mut dyn Write) -> Result<()> {
             out.flush()?;
         }
         tokio::select! {
-            ended = tokio::signal::ctrl_c() => { ended?; return leave(out) }
+            ended = tokio::signal::ctrl_c() => { ended?; return leave(demo, out) }
             line = lines.next_line(), if typed => match line? {
-                Some(line) => if !command(demo, out, &line).await? { return leave(out) },
+                Some(line) => if !command(demo, out, &line).await? { return leave(demo, out) },
                 // No terminal, as under a service manager: go on until a signal.
                 None => typed = false,
             },
@@ -28,8 +28,12 @@ pub(super) async fn run(demo: &mut Demo, out: &mut dyn Write) -> Result<()> {
     }
 }
 
-fn leave(out: &mut dyn Write) -> Result<()> {
-    writeln!(out, "\nstopping; nothing is left behind")?;
+fn leave(demo: &Demo, out: &mut dyn Write) -> Result<()> {
+    if demo.stand_in {
+        writeln!(out, "\nstopping; nothing is left behind")?;
+    } else {
+        writeln!(out, "\nstopping; its objects (ids that begin with hl-) stay at APISIX, as when any hub stops")?;
+    }
     Ok(())
 }
 
