@@ -3,7 +3,8 @@
 use anyhow::{Result, ensure};
 use hubline::model::ClusterId;
 use hubline_hub::plan::id::Prefix;
-use hubline_sandbox::system::{Source, System};
+use hubline_sandbox::apisix::{Kind, StandIn};
+use hubline_sandbox::system::{PATIENCE, Source, System};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
@@ -89,6 +90,17 @@ async fn foreign_objects_are_untouched() -> Result<()> {
     system.start_agent("a", Source::Manifests(manifests.path()))?;
     system
         .until_answer("x.example.com", "/", |answer| answer.status == 404)
+        .await?;
+    // Its upstream goes after its grace; by then whatever else were taken for a leftover would be gone too.
+    let ours = |it: &StandIn| {
+        it.objects(Kind::Upstream)
+            .values()
+            .filter(|it| it["labels"]["cluster"] == "a")
+            .count()
+    };
+    system
+        .apisix
+        .wait_until("our upstream gone", PATIENCE, |it| ours(it) == 0)
         .await?;
     let after = foreign(&system).await?;
     ensure!(before == after, "foreign objects changed:\n{before:#?}\n{after:#?}");

@@ -32,7 +32,10 @@ fn leave(demo: &Demo, out: &mut dyn Write) -> Result<()> {
     if demo.stand_in {
         writeln!(out, "\nstopping; nothing is left behind")?;
     } else {
-        writeln!(out, "\nstopping; its objects (ids that begin with hl-) stay at APISIX, as when any hub stops")?;
+        writeln!(
+            out,
+            "\nstopping; its objects (ids that begin with hl-) stay at APISIX, as when any hub stops"
+        )?;
     }
     Ok(())
 }
