@@ -84,17 +84,17 @@ async fn the_older_claim_stays() -> Result<()> {
             "2025-01-01T00:00:00Z",
         ),
     )?;
-    // The newer claim arrives first, and gives way.
-    system.start_agent("b", Source::Manifests(new.path()))?;
+    // The newer claim arrives first, and gives way, though its cluster's name comes first.
+    system.start_agent("a", Source::Manifests(new.path()))?;
     system.until_served("x.example.com", "/", "10.90.2.1").await?;
-    system.start_agent("a", Source::Manifests(old.path()))?;
+    system.start_agent("b", Source::Manifests(old.path()))?;
     system.until_served("x.example.com", "/", "10.90.1.1").await?;
     let problems = system
-        .until_api("/v1/problems?cluster=b", |it| it.to_string().contains("Conflict"))
+        .until_api("/v1/problems?cluster=a", |it| it.to_string().contains("Conflict"))
         .await?;
     let text = problems.to_string();
     ensure!(
-        text.contains("x.example.com") && text.contains("of cluster a"),
+        text.contains("x.example.com") && text.contains("of cluster b"),
         "the conflict names neither: {text}"
     );
     old.remove("app.yaml")?;
