@@ -69,3 +69,18 @@ fn what_is_wrong_is_named() {
         assert!(words.iter().all(|word| error.contains(word)), "{text:?}: {error}");
     }
 }
+
+#[test]
+fn the_manifests_hold_a_good_configuration() {
+    #[derive(serde::Deserialize)]
+    struct ConfigMap {
+        data: std::collections::BTreeMap<String, String>,
+    }
+    let manifest = include_str!("../../../deploy/agent/configmap.yaml");
+    let map: ConfigMap = serde_saphyr::from_str(manifest).unwrap();
+    let config = AgentConfig::parse("agent.yaml", &map.data["agent.yaml"]).unwrap();
+    // The probes of deploy/agent/deployment.yaml ask the pod's address.
+    assert!(config.listen.ip().is_unspecified(), "{}", config.listen);
+    assert_eq!(config.listen.port(), 8081);
+    assert_eq!(config.tls, AgentConfig::default().tls);
+}

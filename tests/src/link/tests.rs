@@ -36,6 +36,23 @@ async fn mirror() -> SocketAddr {
     address
 }
 
+/// An upstream that reads all it gets and answers nothing.
+async fn sink() -> SocketAddr {
+    let listener = TcpListener::bind(ANY).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move { tokio::io::copy(&mut stream, &mut tokio::io::sink()).await });
+        }
+    });
+    address
+}
+
+/// Fails instead of hanging when what must come does not.
+async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(20), future).await.expect("nothing came")
+}
+
 /// A link and a control to the same upstream.
 async fn two_links() -> (Link, Link) {
     let upstream = mirror().await;
@@ -128,7 +145,7 @@ async fn a_refusing_link_resets_and_refuses() {
     link.cut_refuse().await.unwrap();
     let error = connect(&link).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
-    let error = stream.read_u8().await.unwrap_err();
+    let error = in_time(stream.read_u8()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     assert_carries(&control).await;
 
@@ -142,7 +159,7 @@ async fn dropped_connections_are_reset_and_new_ones_welcome() {
     let mut stream = connect(&link).await.unwrap();
     round_trip(&mut stream, b"before").await.unwrap();
     link.drop_connections();
-    let error = stream.read_u8().await.unwrap_err();
+    let error = in_time(stream.read_u8()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     assert_carries(&link).await;
     assert_eq!(link.counters().connections, 2);
@@ -182,32 +199,32 @@ async fn what_is_delayed_arrives() {
 async fn a_limited_link_is_slower_than_another_and_recovers() {
     let (link, control) = two_links().await;
     link.limit(NonZeroU64::new(1));
-    let mut stream = connect(&link).await.unwrap();
+    let (mut slow, mut quick) = (connect(&link).await.unwrap(), connect(&control).await.unwrap());
     let many = vec![7; 100_000];
-    stream.write_all(&many).await.unwrap();
-    assert_carries(&control).await;
-    let passed = link.counters().to_upstream;
-    assert!(passed < 100_000, "one byte a second let {passed} bytes pass");
+    let attempt = timeout(SHORT, round_trip(&mut slow, &many)).await;
+    assert_eq!(round_trip(&mut quick, &many).await.unwrap(), many);
+    assert!(attempt.is_err(), "one byte a second let 100,000 pass");
 
     link.limit(None);
     let mut answer = vec![0; many.len()];
-    stream.read_exact(&mut answer).await.unwrap();
+    in_time(slow.read_exact(&mut answer)).await.unwrap();
     assert_eq!(link.counters().to_upstream, 100_000);
 }
 
 #[tokio::test]
 async fn a_link_that_stops_reading_pushes_back() {
-    let (link, control) = two_links().await;
-    let mut stream = connect(&link).await.unwrap();
-    round_trip(&mut stream, b"before").await.unwrap();
-    link.stop_reading();
+    let upstream = sink().await;
+    let link = Link::start(ANY, upstream).await.unwrap();
+    let control = Link::start(ANY, upstream).await.unwrap();
+    let (mut slow, mut quick) = (connect(&link).await.unwrap(), connect(&control).await.unwrap());
     // More than the kernel's buffers hold, though they grow (tcp_wmem and tcp_rmem: 4 and 6 MiB).
-    let many = vec![7; 64 << 20];
-    let attempt = timeout(SHORT, stream.write_all(&many)).await;
-    assert_carries(&control).await;
-    assert!(attempt.is_err(), "64 MiB fitted nowhere: {attempt:?}");
+    let many = vec![7; 32 << 20];
+    link.stop_reading();
+    in_time(quick.write_all(&many)).await.unwrap();
+    let attempt = timeout(SHORT, slow.write_all(&many)).await;
+    assert!(attempt.is_err(), "32 MiB fitted nowhere: {attempt:?}");
     link.restore().await.unwrap();
-    assert_eq!(stream.read_u8().await.unwrap(), 7);
+    in_time(slow.write_all(&many)).await.unwrap();
 }
 
 #[tokio::test]
@@ -218,6 +235,6 @@ async fn an_upstream_that_refuses_resets_the_client() {
     };
     let link = Link::start(ANY, upstream).await.unwrap();
     let mut stream = connect(&link).await.unwrap();
-    let error = stream.read_u8().await.unwrap_err();
+    let error = in_time(stream.read_u8()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
 }
