@@ -1,11 +1,12 @@
 //! The objects of one cluster, who refers to whom, and which units of translation are dirty.
 //!
-//! Synchronous maps, fed by [`Index::apply`]; it draws no conclusions about routes or services. Two memories are kept
-//! on purpose, since translate itself has none: the last good certificate of each Secret ([`secret`]), and what was
-//! listed completely ([`listing`]), because an error is not an empty list.
+//! Synchronous maps, fed by [`Index::apply`]; it draws no conclusions about routes or services. Three memories are kept
+//! on purpose, since translate itself has none: the last good certificate of each Secret ([`secret`]), what was listed
+//! completely ([`listing`]), and what of it was never read (`unread`), because an error is not an empty list.
 
 pub mod listing;
 pub mod secret;
+mod unread;
 mod users;
 
 use std::collections::btree_map::Entry;
@@ -17,6 +18,7 @@ use crate::source::object::{EndpointSlice, Ingress, IngressClass, PortReference,
 use crate::source::{Coverage, Kind, Name, Object, ObjectId, SourceEvent};
 use listing::Listings;
 use secret::Secrets;
+use unread::Unread;
 use users::Users;
 
 /// What is translated as one: a change re-translates the units it touches and no others.
@@ -63,6 +65,7 @@ pub struct Index {
     pub(crate) secret_users: Users<SecretUse>,
     pub(crate) listings: Listings,
     pub(crate) malformed: BTreeMap<ObjectId, String>,
+    pub(crate) unread: Unread,
     pub(crate) problems: Vec<Diagnostic>,
     pub(crate) version: Option<String>,
     dirty: BTreeSet<Unit>,
@@ -86,16 +89,16 @@ impl Index {
                 self.listings.failed(kind, reason);
                 self.faults_changed = true;
             }
-            SourceEvent::Malformed { id, reason } => {
-                self.listings.saw(id.kind, id.name.clone());
-                self.malformed.insert(id, reason);
-                self.faults_changed = true;
-            }
+            SourceEvent::Malformed { id, reason } => self.malformed(id, reason),
             SourceEvent::Fetched { name, outcome } => {
                 // An answer may come after the last reference is gone.
                 if self.secret_users.of(&name).is_some() && self.secrets.fetched(&name, outcome) {
                     self.dirty.insert(Unit::Secret(name));
                 }
+            }
+            SourceEvent::Unread(files) => {
+                self.unread.set_files(files);
+                self.touch_everything();
             }
             SourceEvent::Problems(problems) => {
                 self.problems = problems;
@@ -165,6 +168,25 @@ impl Index {
             .extend(self.secret_users.targets().cloned().map(Unit::Secret));
     }
 
+    fn malformed(&mut self, id: ObjectId, reason: String) {
+        self.listings.saw(id.kind, id.name.clone());
+        if !self.listings.is_listed(id.kind) && !self.has(&id) {
+            self.unread.insert(id.clone());
+        }
+        self.malformed.insert(id, reason);
+        self.faults_changed = true;
+    }
+
+    /// An object was read, or is gone.
+    fn is_well(&mut self, id: &ObjectId) {
+        if self.malformed.remove(id).is_some() {
+            self.faults_changed = true;
+        }
+        if self.unread.remove(id) {
+            self.touch_everything();
+        }
+    }
+
     fn end(&mut self, kind: Kind, coverage: Coverage) {
         let first = !self.listings.is_listed(kind);
         let seen = self.listings.end(kind, coverage);
@@ -174,8 +196,19 @@ impl Index {
         self.malformed
             .retain(|id, _| id.kind != kind || seen.contains(&id.name));
         self.faults_changed = true;
-        if first {
+        if self.unread.retain(kind, &seen) || first {
             self.touch_everything();
+        }
+    }
+
+    fn has(&self, id: &ObjectId) -> bool {
+        match id.kind {
+            Kind::Ingress => self.ingresses.contains_key(&id.name),
+            Kind::IngressClass => self.classes.contains_key(&id.name),
+            Kind::Service => self.services.contains_key(&id.name),
+            Kind::EndpointSlice => self.slices.contains_key(&id.name),
+            Kind::Secret => self.secrets.is_watched(&id.name),
+            Kind::Node => self.nodes.contains_key(&id.name),
         }
     }
 
@@ -212,9 +245,7 @@ impl Index {
     }
 
     fn put(&mut self, object: Object) {
-        if self.malformed.remove(&object.id()).is_some() {
-            self.faults_changed = true;
-        }
+        self.is_well(&object.id());
         match object {
             Object::Ingress(name, ingress) => self.set_ingress(name, Some(ingress)),
             Object::IngressClass(name, class) => self.set_class(&name, Some(class)),
@@ -230,9 +261,7 @@ impl Index {
     }
 
     fn delete(&mut self, id: &ObjectId) {
-        if self.malformed.remove(id).is_some() {
-            self.faults_changed = true;
-        }
+        self.is_well(id);
         let name = id.name.clone();
         match id.kind {
             Kind::Ingress => self.set_ingress(name, None),

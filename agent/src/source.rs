@@ -12,6 +12,8 @@ mod slim;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use hubline::model::Diagnostic;
 
 pub use kind::{Kind, KindVisitor, Object, Watched};
@@ -42,7 +44,8 @@ pub enum SourceEvent {
         /// The server's or system's words.
         reason: String,
     },
-    /// One object could not be read. The rest of its kind goes on, and its own last good form stays.
+    /// One object could not be read. The rest of its kind goes on, and its own last good form stays; an object that
+    /// was never read has none, and its kind is not known whole while that lasts.
     Malformed {
         /// Which object.
         id: ObjectId,
@@ -56,6 +59,10 @@ pub enum SourceEvent {
         /// What became of it.
         outcome: Fetch,
     },
+    /// Kinds of which objects may stand in files that were broken when they were first read and still are: these have
+    /// no last good form. Each with the first such file; replaces what was said before. Comes before the listing that
+    /// lacks the objects, and after the objects that mend it.
+    Unread(BTreeMap<Kind, String>),
     /// Everything that is wrong with the source itself (files); replaces what was said before.
     Problems(Vec<Diagnostic>),
     /// Version of the API server.

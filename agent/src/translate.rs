@@ -163,6 +163,7 @@ impl Translator {
             | SourceEvent::End { .. }
             | SourceEvent::Failed { .. }
             | SourceEvent::Fetched { .. }
+            | SourceEvent::Unread(_)
             | SourceEvent::Problems(_)
             | SourceEvent::Version(_) => return true,
         };
@@ -178,15 +179,19 @@ impl Translator {
         self.publish(Unit::Ingress(name), rendered, changes);
     }
 
-    /// Once every Secret that is referred to was answered for, certificates are complete, and stay so.
+    /// Once every Secret that is referred to was answered for, certificates are complete, and stay so; not while there
+    /// is something unread that may refer to others.
     fn note_answered_secrets(&mut self) {
         let listed = groups::CERTIFICATES.is_listed(&self.index);
-        if self.index.secrets.answered || !listed {
+        if self.index.secrets.all_answered || !listed {
             return;
         }
         let wanted = self.index.wanted_secrets();
-        if self.index.secrets.unanswered(&wanted).is_none() {
-            self.index.secrets.answered = true;
+        if self.index.secrets.unanswered(&wanted).is_some() {
+            return;
+        }
+        self.index.secrets.all_answered = groups::CERTIFICATES.unread(&self.index).is_none();
+        if !std::mem::replace(&mut self.index.secrets.answered, true) {
             self.index.touch_secrets();
         }
     }
@@ -210,7 +215,7 @@ impl Translator {
         };
         changes.diagnostics |= before.diagnostics != after.diagnostics;
         for (key, resource) in rendered.entries {
-            if !groups::is_complete(&self.index, &key) {
+            if !groups::is_published(&self.index, &key) {
                 continue;
             }
             let hash = EncodedResource::encode(&key, &resource).hash();

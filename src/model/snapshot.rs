@@ -31,9 +31,10 @@ impl Group {
 pub enum Completeness {
     /// What is not here does not exist.
     Complete,
-    /// Something it depends on could not be listed: what is not here may exist, and the hub keeps what it has.
+    /// Something it depends on could not be listed, or not all of it be read: what is not here may exist, and the hub
+    /// keeps what it has. What is here counts.
     Unknown {
-        /// What could not be listed, and why.
+        /// What could not be listed or read, and why.
         reason: String,
     },
 }

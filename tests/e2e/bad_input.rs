@@ -9,6 +9,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::fixture::backend;
 use crate::manifests::{Manifests, app, ingress};
+use crate::restarts::looked;
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -16,6 +17,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(
             "bad_input::one_bad_resource_stops_only_itself",
             one_bad_resource_stops_only_itself,
+        ),
+        trial(
+            "bad_input::an_agent_restarted_over_a_broken_file_loses_nothing",
+            an_agent_restarted_over_a_broken_file_loses_nothing,
         ),
         trial(
             "bad_input::a_refused_object_spares_the_others",
@@ -88,6 +93,38 @@ spec:
         .until_answer("lost.example.com", "/", |answer| answer.status == 503)
         .await
         .map(drop)
+}
+
+/// The new run has never seen what was in the file: `an-error-is-not-an-empty-list`.
+async fn an_agent_restarted_over_a_broken_file_loses_nothing() -> Result<()> {
+    let _backend = backend("10.90.1.1").await?;
+    let (mut system, manifests) = served().await?;
+    manifests.write("kept.yaml", &app("kept", "kept.example.com", &["10.90.1.1"], 8080))?;
+    system.until_served("kept.example.com", "/", "10.90.1.1").await?;
+    system.stop_agent("a").await?;
+    manifests.write("kept.yaml", "apiVersion: v1\nkind: [Service\n")?;
+    manifests.write("next.yaml", &app("next", "next.example.com", &["10.90.1.1"], 8080))?;
+    system.apisix.clear_calls();
+    system.start_agent("a", Source::Manifests(manifests.path()))?;
+    system.until_served("next.example.com", "/", "10.90.1.1").await?;
+    told(&system, &["kept.yaml"]).await?;
+    let names_the_file = |it: &Value| it["unknown"].to_string().contains("kept.yaml");
+    system.until_api("/v1/clusters/a", names_the_file).await?;
+    looked(&system).await?;
+    let writes = system.apisix.writes();
+    ensure!(
+        !writes.iter().any(|call| call.method == "DELETE"),
+        "something was deleted: {writes:?}"
+    );
+    for host in ["good.example.com", "kept.example.com"] {
+        let answer = system.get(host, "/").await?;
+        ensure!(answer.is_from("10.90.1.1"), "{host} answered {answer:?}");
+    }
+    manifests.remove("kept.yaml")?;
+    system
+        .until_answer("kept.example.com", "/", |answer| answer.status == 404)
+        .await?;
+    system.until_served("good.example.com", "/", "10.90.1.1").await
 }
 
 async fn a_refused_object_spares_the_others() -> Result<()> {

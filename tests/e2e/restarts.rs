@@ -49,7 +49,7 @@ async fn settled(system: &mut System, manifests: &Manifests, n_apps: usize) -> R
 }
 
 /// Waits until the hub has looked at everything at the target since its start, and then a look at the marker longer.
-async fn looked(system: &System) -> Result<()> {
+pub(crate) async fn looked(system: &System) -> Result<()> {
     system.until_api("/readyz", |it| it["ready"] == true).await?;
     let probes = |it: &StandIn| it.calls().iter().filter(|call| call.path.contains("-marker-")).count();
     let before = probes(&system.apisix);

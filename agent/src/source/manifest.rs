@@ -3,7 +3,7 @@
 //! The directory is watched, which also sees the symbolic link that Kubernetes swaps in ConfigMap mounts, and read
 //! again now and then in case the file system tells nothing. A broken file or document is reported and withdraws
 //! nothing: the last good objects of that file stay in force, and so does everything when the directory cannot be read.
-//! A document that was broken from the start has no last good form, and is only reported.
+//! What is broken at the first reading has no last good form: then the kinds that may stand there are not known whole.
 
 mod document;
 mod files;

@@ -73,9 +73,13 @@ fn known(rendered: &mut Rendered, index: &Index, name: &Name, slot: &Slot) {
     rendered.entries.insert(key, Resource::Certificate(certificate));
 }
 
-/// The hosts that Ingresses name for it, and the certificate's own where one names none.
+/// The hosts that Ingresses name for it, and the certificate's own where one names none. An Ingress that was never
+/// read may name any of the certificate's own: none of them may go out of service for that.
 fn hosts(index: &Index, name: &Name, pair: &Pair) -> BTreeSet<HostName> {
     let mut hosts = BTreeSet::new();
+    if index.unread.affects(Kind::Ingress) || index.unread.affects(Kind::IngressClass) {
+        hosts.extend(pair.dns_names.iter().cloned());
+    }
     for usage in index.secret_users.of(name).into_iter().flat_map(|users| users.values()) {
         hosts.extend(usage.hosts.iter().cloned());
         if usage.own_names {

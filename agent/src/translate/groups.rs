@@ -1,7 +1,8 @@
 //! Completeness: which kinds each group of resources depends on.
 //!
 //! A group is complete once all of them were listed completely, and stays so: later failures remove nothing.
-//! Before that it is unknown, none of its resources is published, and the hub keeps what it has.
+//! Before that it is unknown, none of its resources is published, and the hub keeps what it has. While some object of
+//! such a kind was never read, the group is unknown too, but what is made of the others is published: it is partial.
 
 use hubline::model::{Completeness, Group, GroupKind, GroupState, Key, ResourceKind};
 
@@ -63,6 +64,14 @@ impl Dependencies {
         self.needs.iter().all(|kind| index.listings.is_listed(*kind))
     }
 
+    /// Why some object of a kind it needs may be there and was never read.
+    pub(super) fn unread(&self, index: &Index) -> Option<String> {
+        self.needs.iter().find_map(|kind| {
+            let reason = index.unread.reason(*kind)?;
+            Some(format!("objects of kind {} may be missing: {reason}", kind.name()))
+        })
+    }
+
     fn completeness(&self, index: &Index) -> Completeness {
         let unlisted = |kind: &&Kind| !index.listings.is_listed(**kind);
         if let Some(kind) = self.needs.iter().find(unlisted) {
@@ -70,7 +79,10 @@ impl Dependencies {
             let reason = format!("{} cannot be listed: {reason}", kind.name());
             return Completeness::Unknown { reason };
         }
-        if self.kind == ResourceKind::Certificate && !index.secrets.answered {
+        if let Some(reason) = self.unread(index) {
+            return Completeness::Unknown { reason };
+        }
+        if self.kind == ResourceKind::Certificate && !index.secrets.all_answered {
             let unanswered = index.secrets.unanswered(&index.wanted_secrets());
             if let Some(reason) = unanswered {
                 return Completeness::Unknown { reason };
@@ -96,8 +108,8 @@ pub(super) fn states(index: &Index) -> Vec<GroupState> {
     states
 }
 
-/// Whether the group of a key is complete.
-pub(super) fn is_complete(index: &Index, key: &Key) -> bool {
+/// Whether resources of a key's group are published.
+pub(super) fn is_published(index: &Index, key: &Key) -> bool {
     let same = |group: &&Dependencies| {
         group.kind == key.kind && *key.source.group == *group.source.0 && *key.source.kind == *group.source.1
     };

@@ -216,6 +216,9 @@ impl Translation<'_> {
         };
         let name = self.name.sibling(service);
         self.ask_for(&name, port, field);
+        if service::is_unread(self.index, &name) {
+            return None;
+        }
         let resolved = self
             .index
             .services

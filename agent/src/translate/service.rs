@@ -96,6 +96,11 @@ pub(super) fn key(name: &Name, resolved: Option<&ResolvedPort>, reference: &Port
     Key::new(ResourceKind::Service, &source, &name.namespace, &name.name, &section)
 }
 
+/// Whether a service is not known and may yet exist: then the hub keeps what it has of it and of the routes to it.
+pub(super) fn is_unread(index: &Index, name: &Name) -> bool {
+    !index.services.contains_key(name) && index.unread.affects(Kind::Service)
+}
+
 pub(super) fn render(index: &Index, name: &Name) -> Rendered {
     let mut rendered = Rendered::default();
     if !index.listings.is_listed(Kind::Service) {
@@ -135,7 +140,7 @@ fn port(rendered: &mut Rendered, index: &Index, name: &Name, reference: &Referen
         rendered.report(Kind::Ingress, ingress, field, problem);
     }
     let key = key(name, port.as_ref(), reference.port);
-    if rendered.entries.contains_key(&key) {
+    if rendered.entries.contains_key(&key) || is_unread(index, name) {
         return;
     }
     let endpoints = match (&port, &unresolved) {
@@ -150,7 +155,11 @@ fn port(rendered: &mut Rendered, index: &Index, name: &Name, reference: &Referen
         unresolved,
         endpoints_key.clone(),
     );
-    rendered.entries.insert(endpoints_key, Resource::EndpointSet(endpoints));
+    // What has no slice here may have one that could not be read: the hub keeps the addresses that it has.
+    let looked_up = model.unresolved.is_none() && model.external_name.is_none();
+    if !(looked_up && endpoints.endpoints.is_empty() && index.unread.affects(Kind::EndpointSlice)) {
+        rendered.entries.insert(endpoints_key, Resource::EndpointSet(endpoints));
+    }
     rendered.entries.insert(key, Resource::Service(model));
 }
 

@@ -3,6 +3,7 @@
 mod changes;
 mod fixture;
 mod laws;
+mod partial;
 mod unknown;
 
 use std::fmt::Write;

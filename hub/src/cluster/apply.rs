@@ -6,7 +6,7 @@ use hubline::wire::{
     SnapshotEnd, TouchedBucket,
 };
 
-use super::compare::{Verdict, differing, judge};
+use super::compare::{Verdict, judge, lacking};
 use super::event::{CloseReason, Effect, SessionId};
 use super::holdings::Outcome;
 use super::received::Received;
@@ -19,25 +19,25 @@ impl Cluster {
     /// The agent says what it has: ask for exactly what differs.
     pub(super) fn compare(&mut self, session: SessionId, inventory: &Inventory, effects: &mut Vec<Effect>) {
         self.groups.said(&inventory.groups);
-        let differing = differing(self.holdings.digests(), &inventory.groups);
-        if differing.is_empty() {
+        let lacking = lacking(self.holdings.digests(), &inventory.groups);
+        if lacking.is_empty() {
             self.reached(inventory.epoch, inventory.revision);
             self.groups.synchronized();
         } else {
             self.cursor = Cursor::Awaiting;
         }
-        let scope = self.scope_of(differing, &inventory.groups);
+        let scope = self.scope_of(lacking, &inventory.groups);
         effects.push(resync(session, ResyncReason::Hello, scope));
         effects.push(self.meta());
     }
 
     /// Everything, when the hub has nothing at all; else the buckets.
-    fn scope_of(&self, differing: Vec<BucketSet>, groups: &[GroupInventory]) -> Scope {
+    fn scope_of(&self, lacking: Vec<BucketSet>, groups: &[GroupInventory]) -> Scope {
         let complete = |it: &GroupInventory| it.completeness == Completeness::Complete;
-        if !differing.is_empty() && self.holdings.len() == 0 && groups.iter().all(complete) {
+        if !lacking.is_empty() && self.holdings.len() == 0 && groups.iter().all(complete) {
             Scope::Everything
         } else {
-            Scope::Buckets(differing)
+            Scope::Buckets(lacking)
         }
     }
 
@@ -108,11 +108,11 @@ impl Cluster {
         if self.faults.snapshots >= MAX_FAULTS {
             return self.give_up(session, self.faults.snapshots, fault, effects);
         }
-        let differing = differing(self.holdings.digests(), &begin.groups);
-        let scope = if differing.is_empty() {
+        let lacking = lacking(self.holdings.digests(), &begin.groups);
+        let scope = if lacking.is_empty() {
             begin.scope
         } else {
-            self.scope_of(differing, &begin.groups)
+            self.scope_of(lacking, &begin.groups)
         };
         effects.push(resync(session, ResyncReason::BrokenSnapshot, scope));
     }
@@ -163,8 +163,8 @@ impl Cluster {
         effects.push(resync(session, ResyncReason::Gap, Scope::Everything));
     }
 
-    /// The removals that count, and those that are held: of a group that could not be listed none does, since the
-    /// error that hides the group may be what made its objects disappear. When it is complete again, digests decide.
+    /// The removals that count, and those that are held: of a group that could not be listed or read whole none does,
+    /// since the error that hides some of it may be what made its objects disappear. When it is complete, digests decide.
     fn removals(&self, keys: &[Key]) -> (Vec<Key>, Vec<Held>) {
         let (mut now, mut held) = (Vec::new(), Vec::new());
         for key in keys {
@@ -173,7 +173,10 @@ impl Cluster {
                 Some(why) => held.push(Held {
                     key: key.clone(),
                     reason: "unknown-group".to_owned(),
-                    message: format!("removals of {} wait until it can be listed again: {why}", key.kind),
+                    message: format!(
+                        "removals of {} wait until all of them can be listed and read: {why}",
+                        key.kind
+                    ),
                 }),
             }
         }

@@ -7,22 +7,31 @@ use hubline::wire::{BucketSet, Digest, DigestTable, GroupInventory, Scope, Snaps
 
 use super::received::Received;
 
-/// The buckets of complete groups that differ: exactly what the hub lacks. Groups that the agent calls unknown,
-/// and those that it does not mention, are never compared.
-pub(super) fn differing(mine: &DigestTable, groups: &[GroupInventory]) -> Vec<BucketSet> {
+/// The buckets that differ and are to be asked for: exactly what the hub lacks. Of a group that the agent calls unknown
+/// those in which it has something: the hub takes what can be read, and keeps what it has besides. That may differ for
+/// as long as the group is unknown, so it is asked for once a hello or offer. What is not mentioned is not compared.
+pub(super) fn lacking(mine: &DigestTable, groups: &[GroupInventory]) -> Vec<BucketSet> {
     groups
         .iter()
         .filter_map(|theirs| differing_group(mine, theirs))
         .collect()
 }
 
+/// The buckets that differ although they must not: those of complete groups.
+fn differing(mine: &DigestTable, groups: &[GroupInventory]) -> Vec<BucketSet> {
+    let complete = groups.iter().filter(|it| is_complete(it));
+    complete.filter_map(|theirs| differing_group(mine, theirs)).collect()
+}
+
+fn is_complete(theirs: &GroupInventory) -> bool {
+    theirs.completeness == Completeness::Complete
+}
+
 fn differing_group(mine: &DigestTable, theirs: &GroupInventory) -> Option<BucketSet> {
-    if theirs.completeness != Completeness::Complete {
-        return None;
-    }
     let bits = theirs.digests.len().max(1).trailing_zeros();
     let folded = mine.fold(&theirs.group, bits);
-    let differs = |(mine, theirs): (&Digest, &Digest)| mine != theirs;
+    let (complete, nothing) = (is_complete(theirs), Digest::default());
+    let differs = |(mine, theirs): (&Digest, &Digest)| mine != theirs && (complete || *theirs != nothing);
     let buckets: Vec<u32> = (0_u32..)
         .zip(folded.iter().zip(&theirs.digests))
         .filter(|(_, pair)| differs(*pair))

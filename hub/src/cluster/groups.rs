@@ -54,7 +54,7 @@ impl Groups {
         }
     }
 
-    /// Why a group could not be listed, if its agent says so.
+    /// Why a group could not be listed or read whole, if its agent says so.
     pub(super) fn unknown(&self, group: &Group) -> Option<&str> {
         match self.records.get(group)?.said.as_ref()? {
             Completeness::Unknown { reason } => Some(reason),

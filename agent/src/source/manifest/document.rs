@@ -20,6 +20,8 @@ pub(super) struct Problem {
     pub(super) severity: Severity,
     pub(super) reason: &'static str,
     pub(super) message: String,
+    /// The kind of the object that cannot be read for it; none when any may stand there.
+    pub(super) kind: Option<Kind>,
 }
 
 /// What a file holds.
@@ -99,7 +101,7 @@ impl Document<'_> {
     fn read(&self, content: &mut Content) {
         let header: Header = match self.parse() {
             Ok(header) => header,
-            Err(error) => return content.problems.push(self.broken(&error, self.names_a_secret())),
+            Err(error) => return content.problems.push(self.broken(&error, None)),
         };
         let (api_version, kind) = (header.api_version.unwrap_or_default(), header.kind.unwrap_or_default());
         if kind == "List" || (kind.ends_with("List") && Kind::of(&api_version, &kind).is_none()) {
@@ -110,14 +112,14 @@ impl Document<'_> {
         };
         match kind.visit(Parse(self)) {
             Ok(object) => self.take(object, content),
-            Err(error) => content.problems.push(self.broken(&error, kind == Kind::Secret)),
+            Err(error) => content.problems.push(self.broken(&error, Some(kind))),
         }
     }
 
     fn read_list(&self, content: &mut Content) {
         let list: List = match self.parse() {
             Ok(list) => list,
-            Err(error) => return content.problems.push(self.broken(&error, self.names_a_secret())),
+            Err(error) => return content.problems.push(self.broken(&error, None)),
         };
         for (at, item) in list.items.into_iter().enumerate() {
             let text = |field: &str| item.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -136,7 +138,8 @@ impl Document<'_> {
     fn take(&self, object: Object, content: &mut Content) {
         if object.id().name.name.is_empty() {
             let message = format!("{} without metadata.name", object.id().kind.name());
-            return content.problems.push(self.problem("Malformed", message));
+            let kind = Some(object.id().kind);
+            return content.problems.push(self.problem("Malformed", message, kind));
         }
         content.objects.push(object.in_some_namespace());
     }
@@ -151,13 +154,14 @@ impl Document<'_> {
         self.text.contains("Secret")
     }
 
-    fn problem(&self, reason: &'static str, message: String) -> Problem {
+    fn problem(&self, reason: &'static str, message: String, kind: Option<Kind>) -> Problem {
         Problem {
             document: self.number,
             line: self.line,
             severity: Severity::Error,
             reason,
             message,
+            kind,
         }
     }
 
@@ -168,11 +172,12 @@ impl Document<'_> {
         };
         Problem {
             severity: Severity::Warning,
-            ..self.problem("UnknownKind", message)
+            ..self.problem("UnknownKind", message, None)
         }
     }
 
-    fn broken(&self, error: &serde_saphyr::Error, secret: bool) -> Problem {
+    fn broken(&self, error: &serde_saphyr::Error, kind: Option<Kind>) -> Problem {
+        let secret = kind.map_or_else(|| self.names_a_secret(), |kind| kind == Kind::Secret);
         let line = error.location().map_or(1, |location| location.line().max(1));
         let message = match secret {
             true => {
@@ -182,7 +187,7 @@ impl Document<'_> {
         };
         Problem {
             line: self.line + usize::try_from(line).unwrap_or(1) - 1,
-            ..self.problem("Malformed", message)
+            ..self.problem("Malformed", message, kind)
         }
     }
 
@@ -191,7 +196,7 @@ impl Document<'_> {
             Kind::Secret => format!("items[{at}] cannot be read as a Secret"),
             _ => format!("items[{at}] cannot be read as {}: {error}", kind.name()),
         };
-        self.problem("Malformed", message)
+        self.problem("Malformed", message, Some(kind))
     }
 }
 

@@ -18,6 +18,8 @@ struct FileState {
     /// The objects in force, its last good ones among them.
     objects: BTreeMap<ObjectId, Object>,
     problems: Vec<Problem>,
+    /// Broken at the directory's first reading and ever since: some of its objects may have no last good form.
+    never_whole: bool,
 }
 
 /// All files.
@@ -26,6 +28,10 @@ pub(super) struct Manifests {
     files: BTreeMap<String, FileState>,
     in_force: BTreeMap<ObjectId, Object>,
     problems: Vec<Diagnostic>,
+    /// As last said by [`SourceEvent::Unread`].
+    unread: BTreeMap<Kind, String>,
+    /// Whether the directory was read at least once.
+    begun: bool,
     /// Whether readers were given a complete listing since the last failure.
     listed: bool,
 }
@@ -33,9 +39,13 @@ pub(super) struct Manifests {
 impl Manifests {
     /// Takes a reading of the directory; returns what changed by it, or all of it the first time.
     pub(super) fn update(&mut self, scan: Scan) -> Vec<SourceEvent> {
+        let first = !std::mem::replace(&mut self.begun, true);
         self.files.retain(|name, _| scan.contains_key(name));
         for (name, content) in scan {
-            self.files.entry(name).or_default().update(content);
+            // Nobody can have read anything from a file that is broken when it appears later.
+            let file = self.files.entry(name).or_insert_with(|| FileState::new(first));
+            file.update(content);
+            file.never_whole &= file.is_broken();
         }
         let (in_force, problems) = self.merged();
         let mut events = match std::mem::replace(&mut self.listed, true) {
@@ -46,7 +56,32 @@ impl Manifests {
             events.push(SourceEvent::Problems(problems.clone()));
         }
         (self.in_force, self.problems) = (in_force, problems);
+        self.tell_unread(first, &mut events);
         events
+    }
+
+    fn tell_unread(&mut self, first: bool, events: &mut Vec<SourceEvent>) {
+        let unread = self.unread();
+        if self.unread == unread {
+            return;
+        }
+        let event = SourceEvent::Unread(unread.clone());
+        self.unread = unread;
+        let at = if first { 0 } else { events.len() };
+        events.insert(at, event);
+    }
+
+    /// Kinds of which objects may have no last good form, each with the first file for which that is so.
+    fn unread(&self) -> BTreeMap<Kind, String> {
+        let mut unread = BTreeMap::new();
+        for (name, file) in self.files.iter().filter(|(_, file)| file.never_whole) {
+            for kind in file.errors().flat_map(hidden_kinds) {
+                unread
+                    .entry(*kind)
+                    .or_insert_with(|| format!("file {name} cannot be read whole"));
+            }
+        }
+        unread
     }
 
     /// The directory cannot be read: everything stays in force.
@@ -82,6 +117,23 @@ impl Manifests {
 }
 
 impl FileState {
+    fn new(never_whole: bool) -> Self {
+        Self {
+            never_whole,
+            ..Self::default()
+        }
+    }
+
+    fn errors(&self) -> impl Iterator<Item = &Problem> {
+        self.problems
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error)
+    }
+
+    fn is_broken(&self) -> bool {
+        self.errors().next().is_some()
+    }
+
     fn update(&mut self, content: Result<String, String>) {
         let text = match content {
             Ok(text) => text,
@@ -94,7 +146,7 @@ impl FileState {
         self.hash = hash;
         let content = document::read(&text);
         self.problems = content.problems;
-        let broken = self.problems.iter().any(|problem| problem.severity == Severity::Error);
+        let broken = self.is_broken();
         let before = std::mem::take(&mut self.objects);
         for object in content.objects {
             match self.objects.entry(object.id()) {
@@ -120,8 +172,14 @@ impl FileState {
             severity: Severity::Error,
             reason: "Unreadable",
             message: format!("cannot be read: {reason}"),
+            kind: None,
         }];
     }
+}
+
+/// Kinds of which an object may be hidden by a problem.
+fn hidden_kinds(problem: &Problem) -> &[Kind] {
+    problem.kind.as_ref().map_or(Kind::ALL, std::slice::from_ref)
 }
 
 fn twice(id: &ObjectId) -> Problem {
@@ -131,6 +189,7 @@ fn twice(id: &ObjectId) -> Problem {
         severity: Severity::Warning,
         reason: "Duplicate",
         message: format!("{} stands here more than once; the first is in force", id.reference()),
+        kind: Some(id.kind),
     }
 }
 

@@ -19,6 +19,7 @@ fn service(name: &str, port: u16) -> String {
 struct Reader {
     objects: BTreeMap<ObjectId, Object>,
     problems: Vec<Diagnostic>,
+    unread: BTreeMap<Kind, String>,
     failed: usize,
     listings: usize,
 }
@@ -33,6 +34,7 @@ impl Reader {
                 self.objects.remove(&id);
             }
             SourceEvent::Problems(problems) => self.problems = problems,
+            SourceEvent::Unread(unread) => self.unread = unread,
             SourceEvent::Failed { .. } => self.failed += 1,
             SourceEvent::End { .. } => self.listings += 1,
             _ => {}
@@ -126,6 +128,9 @@ fn a_file_that_cannot_be_read_keeps_its_objects() {
     directory.read();
     assert_eq!(directory.reader.ports().len(), 1);
     assert!(directory.reader.messages()[0].contains("not UTF-8"));
+    assert!(directory.reader.unread.is_empty(), "its objects are known");
+    let anew = Manifests::default().update(files::read(directory.folder.path()).unwrap());
+    assert!(matches!(&anew[0], SourceEvent::Unread(kinds) if kinds.len() == Kind::ALL.len()));
     directory.write("a.yaml", &" ".repeat(usize::try_from(MAX_FILE_BYTES).unwrap() + 1));
     directory.read();
     assert_eq!(directory.reader.ports().len(), 1);
@@ -192,6 +197,62 @@ fn problems_name_file_document_and_line_and_no_secret() {
         fields,
         ["document 1, line 4", "document 2, line 13", "document 3, line 15"]
     );
+}
+
+#[test]
+fn what_is_broken_at_the_first_reading_is_told_before_the_listing_and_mended_after_the_objects() {
+    let mut directory = Directory::new();
+    directory.write("a.yaml", &service("web", 80));
+    directory.write("b.yaml", &[service("api", 80), "kind: [".to_owned()].join("---\n"));
+    let events = directory.read();
+    let all: BTreeMap<Kind, String> = Kind::ALL
+        .iter()
+        .map(|kind| (*kind, "file b.yaml cannot be read whole".to_owned()))
+        .collect();
+    assert_eq!(events.first(), Some(&SourceEvent::Unread(all.clone())));
+    assert_eq!(directory.reader.ports().len(), 2, "the rest of it is in force");
+    directory.write("b.yaml", "kind: [Service");
+    assert!(
+        !directory
+            .read()
+            .iter()
+            .any(|event| matches!(event, SourceEvent::Unread(_)))
+    );
+    assert_eq!((directory.reader.ports().len(), &directory.reader.unread), (2, &all));
+    directory.write("b.yaml", &[service("api", 80), service("lost", 80)].join("---\n"));
+    let events = directory.read();
+    assert_eq!(events.last(), Some(&SourceEvent::Unread(BTreeMap::new())));
+    assert!(matches!(&events[0], SourceEvent::Apply(_)), "{events:?}");
+}
+
+#[test]
+fn a_document_whose_kind_is_known_hides_only_that_kind() {
+    let broken = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: 80}\n";
+    let list = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Service, metadata: {name: s}, spec: {ports: 80}}\n";
+    for text in [broken, list] {
+        let mut directory = Directory::new();
+        directory.write("a.yaml", text);
+        directory.read();
+        let kinds: Vec<Kind> = directory.reader.unread.keys().copied().collect();
+        assert_eq!(kinds, [Kind::Service]);
+        std::fs::remove_file(directory.folder.path().join("a.yaml")).unwrap();
+        directory.read();
+        assert!(directory.reader.unread.is_empty());
+    }
+}
+
+#[test]
+fn a_file_that_breaks_or_appears_broken_later_leaves_every_kind_known() {
+    let mut directory = Directory::new();
+    directory.write("a.yaml", &service("web", 80));
+    directory.read();
+    directory.write("a.yaml", "kind: [");
+    directory.write("b.yaml", "kind: [");
+    directory.read();
+    // The same files at an agent's start.
+    let mut anew = Manifests::default().update(files::read(directory.folder.path()).unwrap());
+    assert!(directory.reader.unread.is_empty() && directory.reader.problems.len() == 2);
+    assert!(matches!(anew.remove(0), SourceEvent::Unread(kinds) if kinds.len() == Kind::ALL.len()));
 }
 
 /// Runs the source and gives what a reader holds when it is as wanted.

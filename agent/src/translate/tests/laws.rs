@@ -183,6 +183,8 @@ fn any_object() -> impl Strategy<Value = Object> {
 enum Step {
     Apply(Object),
     Delete(Object),
+    /// These kinds may stand in files that nobody could read.
+    Unread(BTreeSet<Kind>),
     Drain,
 }
 
@@ -190,8 +192,14 @@ fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => any_object().prop_map(Step::Apply),
         2 => any_object().prop_map(Step::Delete),
+        1 => prop::collection::btree_set(prop::sample::select(Kind::ALL), 0..2).prop_map(Step::Unread),
         2 => Just(Step::Drain),
     ]
+}
+
+pub(super) fn unread(kinds: &BTreeSet<Kind>) -> SourceEvent {
+    let reason = "file a.yaml cannot be read whole".to_owned();
+    SourceEvent::Unread(kinds.iter().map(|kind| (*kind, reason.clone())).collect())
 }
 
 proptest! {
@@ -204,6 +212,7 @@ proptest! {
         let mut held = Held::default();
         held.take(first);
         let mut objects: BTreeMap<ObjectId, Object> = BTreeMap::new();
+        let mut kinds = BTreeSet::new();
         for step in steps {
             match step {
                 Step::Apply(object) => {
@@ -214,6 +223,10 @@ proptest! {
                     objects.remove(&object.id());
                     translator.apply(SourceEvent::Delete(object.id()));
                 }
+                Step::Unread(now) => {
+                    translator.apply(unread(&now));
+                    kinds = now;
+                }
                 Step::Drain => held.take(translator.drain()),
             }
         }
@@ -222,9 +235,11 @@ proptest! {
         prop_assert!(translator.drain().is_empty());
 
         let objects: Vec<Object> = objects.into_values().collect();
-        let (fresh, output) = started(&objects);
+        let mut fresh = Translator::new(options());
+        fresh.apply(unread(&kinds));
+        listing(&objects, None).into_iter().for_each(|event| fresh.apply(event));
         let mut expected = Held::default();
-        expected.take(output);
+        expected.take(fresh.drain());
         prop_assert_eq!(&held, &expected);
         prop_assert_eq!(entries(held.resources), snapshot.resources.clone());
         prop_assert_eq!(fresh.snapshot(), snapshot);

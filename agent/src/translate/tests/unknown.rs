@@ -7,7 +7,7 @@ use super::*;
 use crate::source::{Coverage, Fetch};
 
 /// Which kinds of resources become unknown when a kind cannot be listed.
-fn unknown_without(kind: Kind) -> &'static [ResourceKind] {
+pub(super) fn unknown_without(kind: Kind) -> &'static [ResourceKind] {
     use ResourceKind::{Certificate, ClusterInfo, EndpointSet, Node, Route, Service};
     match kind {
         Kind::Ingress | Kind::IngressClass => &[Route, Service, EndpointSet, Certificate],
@@ -18,7 +18,7 @@ fn unknown_without(kind: Kind) -> &'static [ResourceKind] {
     }
 }
 
-fn unknown(groups: &[GroupState]) -> Vec<(ResourceKind, &str)> {
+pub(super) fn unknown(groups: &[GroupState]) -> Vec<(ResourceKind, &str)> {
     let unknown = groups.iter().filter_map(|state| match &state.completeness {
         Completeness::Unknown { reason } => Some((state.group.kind, reason.as_str())),
         Completeness::Complete => None,

@@ -1,6 +1,6 @@
 //! Random histories: whatever happens on the way, after quiet the hub has what the agent has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use hubline::model::{Group, Key, ResourceKind};
@@ -20,8 +20,9 @@ enum Happening {
     /// The agent begins a new run, with a higher counter or an equal one.
     NewRun(u64),
     RestartHub,
-    /// Endpoint slices cannot be listed any more, or can again.
-    ToggleListing,
+    /// The agent starts anew and cannot read these endpoint slices, which may be all or none of them; or it can read
+    /// all again.
+    ToggleReading(BTreeSet<u8>),
     Silence,
 }
 
@@ -36,7 +37,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (0..KEYS, 0..4_u16).prop_map(|(key, value)| Happening::Spoil(key, value)),
         1 => (0..2_u64).prop_map(Happening::NewRun),
         1 => Just(Happening::RestartHub),
-        2 => Just(Happening::ToggleListing),
+        3 => proptest::collection::btree_set(0..KEYS, 0..usize::from(KEYS)).prop_map(Happening::ToggleReading),
         1 => Just(Happening::Silence),
     ]
 }
@@ -160,7 +161,7 @@ impl World {
                 assert_eq!(state(&self.cluster), before, "a restart changes nothing");
                 self.connect();
             }
-            Happening::ToggleListing => self.toggle_listing(),
+            Happening::ToggleReading(unread) => self.toggle_reading(unread),
             Happening::Silence => {
                 self.seconds += 20;
                 self.on(Event::Tick);
@@ -179,21 +180,24 @@ impl World {
         self.cluster = Cluster::restore(self.cluster.id().clone(), restored);
     }
 
-    fn toggle_listing(&mut self) {
-        if self.agent.is_complete(&group(ResourceKind::EndpointSet)) {
-            self.agent.unknown(ResourceKind::EndpointSet);
+    fn toggle_reading(&mut self, unread: &BTreeSet<u8>) {
+        let kind = ResourceKind::EndpointSet;
+        if self.agent.is_complete(&group(kind)) {
+            let unread = unread.iter().copied().map(nth).filter(|key| key.kind == kind);
+            self.agent.partial(kind, unread);
         } else {
-            self.agent.complete(ResourceKind::EndpointSet);
+            self.agent.complete(kind);
         }
         self.say(self.agent.offer(self.session));
     }
 
-    /// The law: of complete groups the hub has the agent's keys, each in force as the agent has it or, where that is
-    /// bad, as it was last good; of unknown groups nothing goes.
+    /// The law: the hub has the agent's keys, each in force as the agent has it or, where that is bad, as it was last
+    /// good; of unknown groups it has besides what the agent did not say, for nothing of them goes.
     fn check(&mut self) {
         let in_force = state(&self.cluster);
         for key in (0..KEYS).map(nth) {
-            if self.agent.is_complete(&Group::of(&key)) {
+            let told = self.agent.resources.contains_key(&key) && !self.agent.unread.contains(&key);
+            if told || self.agent.is_complete(&Group::of(&key)) {
                 self.expect(&key);
                 assert_eq!(in_force.get(&key), self.good.get(&key), "{key}");
             } else {

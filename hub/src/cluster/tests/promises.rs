@@ -44,6 +44,38 @@ fn an_error_is_not_an_empty_list() {
     }
 }
 
+/// The agent starts over something that it cannot read: what it can is taken, of the rest nothing goes.
+#[test]
+fn an_error_is_not_an_empty_list_in_a_partial_group() {
+    let (x, y, z) = (set("x"), set("y"), set("z"));
+    let have = entries(&["x", "y", "gone"], 1);
+    let mut cluster = synchronized(&Agent::new(1, 1).with(&have));
+    let mut agent = Agent::new(2, 2)
+        .with(&entries(&["x", "z"], 2))
+        .with(&entries(&["y"], 3));
+    agent.partial(ResourceKind::EndpointSet, [y.clone()]);
+    let effects = cluster.on(agent.hello(2), now(1));
+    assert_ne!(asked(&effects, 2).unwrap().scope, Scope::NOTHING);
+    answer(&mut cluster, &agent, 2, effects, 1);
+    let mut in_force = hashes(&have);
+    in_force.extend(hashes(&entries(&["x", "z"], 2)));
+    assert_eq!(state(&cluster), in_force);
+    // Deltas go on, and no digest of the group is held against them.
+    let steps = [(x.clone(), Some(good(&x, 4))), (z.clone(), None)];
+    let effects = cluster.on(agent.change(2, &steps), now(2));
+    assert_eq!((asked(&effects, 2), cluster.phase()), (None, Phase::Live));
+    in_force.insert(x.clone(), good(&x, 4).hash());
+    assert_eq!(state(&cluster), in_force);
+    // When all is read the agent's word counts.
+    agent.complete(ResourceKind::EndpointSet);
+    let effects = cluster.on(agent.offer(2), now(3));
+    answer(&mut cluster, &agent, 2, effects, 1);
+    assert_eq!(
+        state(&cluster),
+        [(x.clone(), good(&x, 4).hash()), (y.clone(), good(&y, 3).hash())].into()
+    );
+}
+
 fn restarted(before: &Cluster, have: &[(Key, EncodedResource)]) -> Cluster {
     let meta = Meta {
         uid: before.summary().uid,

@@ -1,7 +1,7 @@
 //! One test a rule.
 
 use hubline::model::ResourceKind;
-use hubline::wire::{EncodedResource, Epoch, HubMessage, ResyncReason, Scope};
+use hubline::wire::{BucketSet, EncodedResource, Epoch, HubMessage, ResyncReason, Scope};
 
 use super::super::{Effect, Event, PersistOperation, SessionId, Settings};
 use super::support::*;
@@ -287,4 +287,41 @@ fn a_cluster_with_a_group_that_was_never_listed_is_not_settled() {
     agent.unknown(ResourceKind::PluginSet);
     let cluster = synchronized(&agent);
     assert_eq!((cluster.phase(), cluster.settled()), (Phase::Live, false));
+}
+
+/// What the hub has besides makes the digests of a partial group differ for ever: that is asked for once, not again.
+#[test]
+fn a_partial_group_is_asked_for_once_a_hello() {
+    let mut cluster = synchronized(&Agent::new(1, 1).with(&entries(&["x", "y"], 1)));
+    let mut agent = Agent::new(2, 2).with(&entries(&["x"], 1));
+    agent.bits = 0;
+    agent.partial(ResourceKind::EndpointSet, [set("y")]);
+    for session in 2..9 {
+        let effects = cluster.on(agent.hello(session), now(1));
+        let whole = Scope::Buckets(vec![BucketSet::whole(group(ResourceKind::EndpointSet))]);
+        assert_eq!(asked(&effects, session).unwrap().scope, whole);
+        let effects = cluster.on(agent.snapshot(session, whole), now(1));
+        assert_eq!((asked(&effects, session), closed(&effects, session)), (None, None));
+        assert!(
+            !effects.iter().any(|it| matches!(it, Effect::Changed(_))),
+            "nothing is new"
+        );
+    }
+}
+
+#[test]
+fn a_broken_snapshot_of_a_partial_group_is_asked_for_again() {
+    let (x, p) = (set("x"), plugins("p"));
+    let have = [(x.clone(), good(&x, 1)), (p.clone(), good(&p, 1))];
+    let mut agent = Agent::new(1, 1).with(&have);
+    agent.partial(ResourceKind::EndpointSet, []);
+    let mut cluster = cluster();
+    let effects = cluster.on(agent.hello(1), now(0));
+    let scope = asked(&effects, 1).unwrap().scope;
+    let mut event = agent.snapshot(1, scope.clone());
+    spoil(&mut event, "sum");
+    let effects = cluster.on(event, now(0));
+    assert_eq!(asked(&effects, 1).unwrap().scope, scope);
+    answer(&mut cluster, &agent, 1, effects, 1);
+    assert_eq!(state(&cluster), hashes(&have));
 }

@@ -1,6 +1,6 @@
 //! A model of an agent, and a short way to run it against a cluster's state machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hubline::model::{
     ClusterId, Completeness, Endpoint, EndpointSet, EndpointState, Group, GroupKind, Key, Plugin, PluginSet, Port,
@@ -85,6 +85,8 @@ pub(crate) struct Agent {
     pub(crate) revision: u64,
     pub(crate) bits: u32,
     pub(crate) groups: BTreeMap<Group, Completeness>,
+    /// Of these it cannot read the objects, and says nothing.
+    pub(crate) unread: BTreeSet<Key>,
     pub(crate) resources: BTreeMap<Key, EncodedResource>,
 }
 
@@ -96,6 +98,7 @@ impl Agent {
             revision: 1,
             bits: 2,
             groups: kinds.map(|kind| (group(kind), Completeness::Complete)).into(),
+            unread: BTreeSet::new(),
             resources: BTreeMap::new(),
         }
     }
@@ -110,7 +113,14 @@ impl Agent {
         self.groups.insert(group(kind), Completeness::Unknown { reason });
     }
 
+    /// A group of which it cannot read these.
+    pub(crate) fn partial(&mut self, kind: ResourceKind, unread: impl IntoIterator<Item = Key>) {
+        self.unknown(kind);
+        self.unread.extend(unread);
+    }
+
     pub(crate) fn complete(&mut self, kind: ResourceKind) {
+        self.unread.retain(|key| key.kind != kind);
         self.groups.insert(group(kind), Completeness::Complete);
     }
 
@@ -118,9 +128,13 @@ impl Agent {
         self.groups.get(group) == Some(&Completeness::Complete)
     }
 
+    fn published(&self) -> impl Iterator<Item = (&Key, &EncodedResource)> {
+        self.resources.iter().filter(|(key, _)| !self.unread.contains(*key))
+    }
+
     fn table(&self) -> DigestTable {
         let mut table = DigestTable::default();
-        for (key, encoded) in &self.resources {
+        for (key, encoded) in self.published() {
             table.replace(key, None, Some(encoded.hash()));
         }
         table
@@ -165,9 +179,8 @@ impl Agent {
     }
 
     pub(crate) fn snapshot(&self, session: u64, scope: Scope) -> Event {
-        let sent = |key: &&Key| scope.contains(key) && self.is_complete(&Group::of(key));
-        let keys = self.resources.keys().filter(sent);
-        let resources: Vec<_> = keys.map(|key| received(&self.resources[key])).collect();
+        let sent = self.published().filter(|(key, _)| scope.contains(key));
+        let resources: Vec<_> = sent.map(|(_, encoded)| received(encoded)).collect();
         let digest = resources.iter().fold(Digest::default(), |sum, it| sum.with(it.hash()));
         Event::Snapshot {
             session: SessionId(session),
@@ -192,12 +205,13 @@ impl Agent {
         self.revision += 1;
         let (mut upserts, mut removals) = (Vec::new(), Vec::new());
         for (key, now) in steps {
+            let told = !self.unread.contains(key);
             if let Some(encoded) = now {
                 self.resources.insert(key.clone(), encoded.clone());
-                upserts.push(received(encoded));
+                upserts.extend(told.then(|| received(encoded)));
             } else {
                 self.resources.remove(key);
-                removals.push(key.clone());
+                removals.extend(told.then(|| key.clone()));
             }
         }
         Event::Delta {
