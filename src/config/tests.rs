@@ -123,7 +123,12 @@ type Wrong<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
 /// Whatever is wrong: the message names the key, where it was set, and what is allowed.
 #[test]
 fn errors_name_key_origin_and_what_is_allowed() {
-    let table: [Wrong; 14] = [
+    let table: [Wrong; 15] = [
+        (
+            "name: a\n",
+            &[("X__LITSEN__AGENTS", "a")],
+            &["environment variable X__LITSEN__AGENTS: unknown key litsen, did you mean listen?"],
+        ),
         (
             "name: a\ndataDri: /x\n",
             &[],
