@@ -123,12 +123,7 @@ type Wrong<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
 /// Whatever is wrong: the message names the key, where it was set, and what is allowed.
 #[test]
 fn errors_name_key_origin_and_what_is_allowed() {
-    let table: [Wrong; 15] = [
-        (
-            "name: a\n",
-            &[("X__LITSEN__AGENTS", "a")],
-            &["environment variable X__LITSEN__AGENTS: unknown key litsen, did you mean listen?"],
-        ),
+    let table: [Wrong; 14] = [
         (
             "name: a\ndataDri: /x\n",
             &[],
@@ -214,6 +209,27 @@ fn a_wrong_flag_is_named() {
         error.to_string().starts_with("flag for retries: retries: found a text"),
         "{error}"
     );
+}
+
+/// The unknown key is a part of what was set: the file, which lacks it, is not to blame.
+#[test]
+fn a_wrong_parent_is_blamed_on_who_set_it() {
+    let flags = vec![("litsen.agents".to_owned(), json!("a"))];
+    let error = load_text("retries: 1", &[], flags).unwrap_err().to_string();
+    assert!(
+        error.starts_with("flag for litsen.agents: unknown key litsen, did you mean listen?"),
+        "{error}"
+    );
+    let variables = [("X__LITSEN__AGENTS", "a")];
+    let error = load_text("retries: 1", &variables, Vec::new()).unwrap_err().to_string();
+    assert!(
+        error.starts_with("environment variable X__LITSEN__AGENTS: unknown key litsen"),
+        "{error}"
+    );
+    let error = load_text("litsen: {agents: b}", &variables, Vec::new())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("x.yaml:1: unknown key litsen"), "{error}");
 }
 
 #[test]
