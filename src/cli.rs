@@ -37,7 +37,7 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the hub was not reache
 
 /// Shows what a Hubline hub knows, and makes certificates for hub and agents.
 #[derive(Debug, Parser)]
-#[command(name = "hubline", version, about, after_help = EXAMPLES)]
+#[command(name = "hubline", version, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

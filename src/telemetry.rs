@@ -4,6 +4,7 @@
 //! ([`SecretText`](crate::model::SecretText)): nothing is filtered here.
 
 use std::fmt;
+use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::text::encode;
@@ -85,6 +86,8 @@ impl Logging {
     pub fn start(&self) -> Result<(), TelemetryError> {
         let lines = tracing_subscriber::fmt()
             .with_env_filter(self.filter()?)
+            // Colours are for a person's terminal; a file or the journal would keep the bare escapes.
+            .with_ansi(std::io::stderr().is_terminal())
             .with_writer(std::io::stderr);
         let started = match self.format {
             LogFormat::Text => lines.try_init(),

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::config::LeaseConfig;
+use crate::source::kube::words;
 use election::{Action, Election, RENEW_INTERVAL, Record};
 
 /// How long one round may take. A round that hangs at the renew deadline (10 s) ends before others take over (15 s).
@@ -85,7 +86,7 @@ impl Candidate {
     }
 
     async fn attempt(&mut self, now: Instant) -> Result<(), String> {
-        let lease = self.api.get_opt(&self.name).await.map_err(|error| error.to_string())?;
+        let lease = self.api.get_opt(&self.name).await.map_err(|error| words(&error))?;
         let seen = lease.as_ref().map(record);
         let written = match self.election.decide(seen, now) {
             Action::Wait => return Ok(()),
@@ -105,7 +106,7 @@ impl Candidate {
                 debug!(lease = self.name, "another replica was faster");
                 self.election.lost();
             }
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(words(&error)),
         }
         Ok(())
     }

@@ -106,11 +106,15 @@ fn check(configuration: Configuration) -> Result<()> {
 }
 
 fn print_plan(plan: &Plan) -> Result<()> {
-    let mut options = PlanOptions::default();
-    if let Some(file) = &plan.config {
-        let config = HubConfig::load(Some(file), Vec::new())?;
-        (options.prefix, options.hub) = (Prefix::new(&config.id_prefix)?, config.hub);
-    }
+    let config = match &plan.config {
+        Some(file) => HubConfig::load(Some(file), Vec::new())?,
+        None => HubConfig::default(),
+    };
+    let options = PlanOptions {
+        prefix: Prefix::new(&config.id_prefix)?,
+        hub: config.hub,
+        ..PlanOptions::default()
+    };
     let json = plan.output == Form::Json;
     plan_command(
         &plan.snapshots,

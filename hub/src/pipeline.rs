@@ -108,6 +108,7 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
     let service = Ingest::new(settings, clusters, inbound, sessions, ingest_metrics);
     let state = ApiState::new(view, watch::channel(true).1, metrics, options::write_log(writes));
 
+    tracing::info!(hub = config.hub, agents = %config.listen.agents, api = %config.listen.api, target = config.target.name, "hub begins");
     let token = shutdown.child_token();
     parts.spawn(part(core.run(events, results, token.clone())));
     parts.spawn(part(driver.run(token.clone())));

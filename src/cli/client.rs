@@ -115,6 +115,7 @@ fn refused(address: &HubAddress, body: &Value, status: u16) -> CliError {
 fn unreachable(address: &HubAddress, error: &reqwest::Error) -> CliError {
     let kind = io_kind(error);
     let reason = match kind {
+        Some(io::ErrorKind::NotFound) => "no such file".to_owned(),
         Some(kind) => kind.to_string(),
         None if error.is_timeout() => format!("no answer within {} s", TIMEOUT.as_secs()),
         None => root_cause(error),

@@ -52,7 +52,7 @@ const CLUSTERS: &[Column] = &[
     always("ROUTES", |item| count(&item["resources"]["Route"])),
     always("SERVICES", |item| count(&item["resources"]["Service"])),
     always("PROBLEMS", |item| text(&item["problems"])),
-    always("LAST SEEN", |item| text(&item["lastSeen"])),
+    always("LAST SEEN", |item| moment(&item["lastSeen"])),
     wide("REVISION", |item| text(&item["revision"])),
     wide("CONFIGURED", |item| text(&item["configured"])),
     wide("UID", |item| text(&item["uid"])),
@@ -69,11 +69,11 @@ const ROUTES: &[Column] = &[
     always("HOSTS", |item| if_none(each(&item["hosts"], text), "*")),
     always("PATHS", |item| each(&item["paths"], path)),
     always("BACKENDS", |item| each(&item["backends"], backend)),
-    always("STATE", |item| text(&item["state"])),
+    always("STATE", state),
     wide("SOURCE", |item| text(&item["source"])),
     wide("METHODS", |item| each(&item["methods"], text)),
     wide("PLUGINS", |item| each(&item["plugins"], text)),
-    wide("CREATED", |item| text(&item["created"])),
+    wide("CREATED", |item| moment(&item["created"])),
     wide("OBJECTS", |item| each(&item["objects"], text)),
     wide("PROBLEMS", |item| {
         each(&item["problems"], |problem| text(&problem["message"]))
@@ -88,7 +88,7 @@ const SERVICES: &[Column] = &[
         if_none(text(&item["port"]["number"]), &text(&item["port"]["name"]))
     }),
     always("READY", |item| format!("{}/{}", text(&item["ready"]), endpoints(item))),
-    always("STATE", |item| text(&item["state"])),
+    always("STATE", state),
     wide("SCHEME", |item| text(&item["scheme"])),
     wide("EXTERNAL NAME", |item| text(&item["externalName"])),
     wide("UNRESOLVED", |item| text(&item["unresolved"]["message"])),
@@ -119,7 +119,7 @@ const PROBLEMS: &[Column] = &[
 ];
 
 const WRITES: &[Column] = &[
-    always("AT", |item| text(&item["at"])),
+    always("AT", |item| moment(&item["at"])),
     always("OPERATION", |item| text(&item["operation"])),
     always("OBJECT", |item| text(&item["object"])),
     always("STATUS", |item| text(&item["status"])),
@@ -195,7 +195,10 @@ pub(super) fn print(
         None => std::slice::from_ref(answer),
     };
     let row = |item: &Value| columns.iter().map(|column| (column.cell)(item)).collect();
-    let rows = items.iter().map(row).collect();
+    let rows: Vec<_> = items.iter().map(row).collect();
+    if rows.is_empty() && style == Style::Terminal {
+        return writeln!(out, "none");
+    }
     out.write_all(table::render(style, &header, rows).as_bytes())
 }
 
@@ -221,8 +224,35 @@ fn if_none(text: String, instead: &str) -> String {
 }
 
 fn each(list: &Value, cell: fn(&Value) -> String) -> String {
-    let cells = list.as_array().into_iter().flatten().map(cell);
-    cells.collect::<Vec<_>>().join(",")
+    let mut cells = Vec::new();
+    for item in list.as_array().into_iter().flatten() {
+        let text = cell(item);
+        // A Service causes an upstream twice: by its ports and by its endpoints.
+        if !cells.contains(&text) {
+            cells.push(text);
+        }
+    }
+    cells.join(",")
+}
+
+/// A time to the second.
+fn moment(time: &Value) -> String {
+    let text = text(time);
+    match text.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => text,
+    }
+}
+
+/// What became of it at APISIX, and which kinds of problems it has: `NotPlanned,Conflict`.
+fn state(item: &Value) -> String {
+    let kinds = each(&item["problems"], |problem| text(&problem["kind"]));
+    let parts = [text(&item["state"]), kinds];
+    parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// A prefix stands as it is, an exact path after `=`, a regular expression after `~`.

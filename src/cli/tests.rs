@@ -110,7 +110,7 @@ async fn every_list_has_its_columns() {
         (
             &["clusters"],
             "/v1/clusters",
-            r#"{"items":[{"name":"a","phase":"Stale","resources":{"Route":3},"problems":2,"lastSeen":"2026-01-01T00:00:00Z"}]}"#,
+            r#"{"items":[{"name":"a","phase":"Stale","resources":{"Route":3},"problems":2,"lastSeen":"2026-01-01T00:00:00.123456Z"}]}"#,
             &["PHASE", "Stale", "3", "2026-01-01T00:00:00Z"],
         ),
         (
@@ -122,14 +122,14 @@ async fn every_list_has_its_columns() {
         (
             &["services", "--name", "web"],
             "/v1/services?name=web",
-            r#"{"items":[{"cluster":"a","namespace":"shop","name":"web","port":{"number":80},"ready":1,"draining":0,"notReady":2,"state":"Programmed"}]}"#,
-            &["1/3", "80"],
+            r#"{"items":[{"cluster":"a","namespace":"shop","name":"web","port":{"number":80},"ready":1,"draining":0,"notReady":2,"state":"NotPlanned","problems":[{"kind":"Unresolved"}]}]}"#,
+            &["1/3", "80", "NotPlanned,Unresolved"],
         ),
         (
             &["desired", "--kind", "upstreams"],
             "/v1/desired?kind=upstreams",
-            r#"{"items":[{"kind":"upstreams","id":"hl-1","state":"Programmed","causes":[{"cluster":"a","source":"Service","namespace":"shop","name":"web"}]}]}"#,
-            &["hl-1", "a:Service shop/web"],
+            r#"{"items":[{"kind":"upstreams","id":"hl-1","state":"Programmed","causes":[{"cluster":"a","source":"Service","namespace":"shop","name":"web"},{"cluster":"a","source":"Service","namespace":"shop","name":"web"}]}]}"#,
+            &["hl-1", " a:Service shop/web\n"],
         ),
         (
             &["problems"],

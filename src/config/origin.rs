@@ -55,14 +55,28 @@ impl Origins {
         if let Some(name) = ancestors(path).find_map(|path| self.variables.get(path)) {
             return Origin::Variable(name.clone());
         }
+        let line = ancestors(path).find_map(|path| self.lines.get(path)).copied();
+        if line.is_none()
+            && let Some(origin) = self.below(path)
+        {
+            return origin;
+        }
         let Some(name) = &self.file else {
             return Origin::Default;
         };
-        let line = ancestors(path).find_map(|path| self.lines.get(path)).copied();
         Origin::File {
             name: name.clone(),
             line,
         }
+    }
+
+    /// What set a key below a dotted path, and so made it.
+    fn below(&self, path: &str) -> Option<Origin> {
+        let under = |key: &str| key.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+        let flag = self.flags.iter().find(|key| under(key));
+        let variable = || self.variables.iter().find(|(key, _)| under(key));
+        let flag = flag.cloned().map(Origin::Flag);
+        flag.or_else(|| variable().map(|(_, name)| Origin::Variable(name.clone())))
     }
 }
 

@@ -211,6 +211,27 @@ fn a_wrong_flag_is_named() {
     );
 }
 
+/// The unknown key is a part of what was set: the file, which lacks it, is not to blame.
+#[test]
+fn a_wrong_parent_is_blamed_on_who_set_it() {
+    let flags = vec![("litsen.agents".to_owned(), json!("a"))];
+    let error = load_text("retries: 1", &[], flags).unwrap_err().to_string();
+    assert!(
+        error.starts_with("flag for litsen.agents: unknown key litsen, did you mean listen?"),
+        "{error}"
+    );
+    let variables = [("X__LITSEN__AGENTS", "a")];
+    let error = load_text("retries: 1", &variables, Vec::new()).unwrap_err().to_string();
+    assert!(
+        error.starts_with("environment variable X__LITSEN__AGENTS: unknown key litsen"),
+        "{error}"
+    );
+    let error = load_text("litsen: {agents: b}", &variables, Vec::new())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("x.yaml:1: unknown key litsen"), "{error}");
+}
+
 #[test]
 fn what_is_no_yaml_is_named_with_its_line_and_not_quoted() {
     let error = load_text("name: a\nkey: hunter2: [\n", &[], Vec::new())

@@ -70,17 +70,29 @@ fn what_is_wrong_is_named() {
     }
 }
 
+/// The files that `deploy/agent` mounts and the environment that it sets, read as the agent's start reads them.
 #[test]
-fn the_manifests_hold_a_good_configuration() {
-    #[derive(serde::Deserialize)]
-    struct ConfigMap {
-        data: std::collections::BTreeMap<String, String>,
-    }
-    let manifest = include_str!("../../../deploy/agent/configmap.yaml");
-    let map: ConfigMap = serde_saphyr::from_str(manifest).unwrap();
-    let config = AgentConfig::parse("agent.yaml", &map.data["agent.yaml"]).unwrap();
-    // The probes of deploy/agent/deployment.yaml ask the pod's address.
-    assert!(config.listen.ip().is_unspecified(), "{}", config.listen);
-    assert_eq!(config.listen.port(), 8081);
+fn the_deployment_fits_the_agent() {
+    let map: Value = serde_saphyr::from_str(include_str!("../../../deploy/agent/configmap.yaml")).unwrap();
+    let file = map["data"]["agent.yaml"].as_str().unwrap();
+    let config = AgentConfig::parse("agent.yaml", file).unwrap();
+    let manifests = include_str!("../../../deploy/agent/deployment.yaml");
+    let documents: Vec<Value> = serde_saphyr::from_multiple(manifests).unwrap();
+    let container = &documents[0]["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["ports"][0]["containerPort"], config.listen.port());
+    assert!(
+        config.listen.ip().is_unspecified(),
+        "the kubelet asks at the pod's address"
+    );
     assert_eq!(config.tls, AgentConfig::default().tls);
+    let variables = container["env"].as_array().unwrap();
+    let variables = variables
+        .iter()
+        .map(|variable| (variable["name"].as_str().unwrap().to_owned(), "pod-1".to_owned()));
+    let variables: Vec<_> = variables.collect();
+    assert!(variables.iter().all(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX)));
+    let variables = variables.into_iter();
+    let config: AgentConfig =
+        hubline::config::load_from(&config, None, ENVIRONMENT_PREFIX, variables, Vec::new()).unwrap();
+    assert_eq!(config.instance.as_deref(), Some("pod-1"));
 }

@@ -68,7 +68,7 @@ impl KindVisitor for Follow {
 }
 
 /// A client error in few words. Answers that cannot be read are not quoted: they may be Secrets.
-fn words(error: &::kube::Error) -> String {
+pub(crate) fn words(error: &::kube::Error) -> String {
     match error {
         ::kube::Error::Api(status) => format!("{} {}: {}", status.code, status.reason, status.message),
         ::kube::Error::SerdeError(_) => "the answer cannot be read as this kind".to_owned(),

@@ -175,7 +175,7 @@ pub enum CloseReason {
     /// Another cluster under a known name.
     #[error(
         "cluster uid {claimed:?} is not the one that this name is pinned to ({pinned:?}): \
-         give the new cluster a name of its own, or remove the old one at the hub first"
+         give the new cluster a name of its own, or, if it takes the old one's place, set its uid under `clusters`"
     )]
     WrongUid {
         /// What it should be.
