@@ -61,29 +61,42 @@ pub fn to_yaml(snapshot: &Snapshot, secrets: Secrets) -> Result<String, Snapshot
     Ok(yaml)
 }
 
-/// Reads a snapshot, and puts back the secrets that the file shows.
+/// Reads one snapshot, and puts back the secrets that the file shows.
 ///
 /// # Errors
 /// [`SnapshotFileError::Read`] names the line and what is wrong, and quotes nothing of the file.
 pub fn from_yaml(text: &str) -> Result<Snapshot, SnapshotFileError> {
     let options = serde_saphyr::options! { with_snippet: false };
-    let file: File = serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| SnapshotFileError::Read(error.to_string()))?;
-    let mut snapshot = Snapshot {
-        cluster: file.cluster,
-        groups: file.groups,
-        resources: file.resources,
-    };
-    for secret in snapshot
-        .resources
-        .iter_mut()
-        .flat_map(|entry| secrets_mut(&mut entry.resource))
-    {
-        if let Some(text) = file.secrets.get(&secret.fingerprint()) {
-            *secret = text.clone();
+    let read = serde_saphyr::from_str_with_options::<File>(text, options);
+    read.map(Snapshot::from)
+        .map_err(|error| SnapshotFileError::Read(error.to_string()))
+}
+
+/// As [`from_yaml`], for any number of snapshots in one file, one a YAML document.
+///
+/// # Errors
+/// As [`from_yaml`].
+pub fn all_from_yaml(text: &str) -> Result<Vec<Snapshot>, SnapshotFileError> {
+    let options = serde_saphyr::options! { with_snippet: false };
+    let read = serde_saphyr::from_multiple_with_options::<File>(text, options);
+    read.map(|files| files.into_iter().map(Snapshot::from).collect())
+        .map_err(|error| SnapshotFileError::Read(error.to_string()))
+}
+
+impl From<File> for Snapshot {
+    fn from(mut file: File) -> Self {
+        let entries = file.resources.iter_mut();
+        for secret in entries.flat_map(|entry| secrets_mut(&mut entry.resource)) {
+            if let Some(text) = file.secrets.get(&secret.fingerprint()) {
+                *secret = text.clone();
+            }
+        }
+        Self {
+            cluster: file.cluster,
+            groups: file.groups,
+            resources: file.resources,
         }
     }
-    Ok(snapshot)
 }
 
 fn texts(snapshot: &Snapshot) -> BTreeMap<String, &str> {

@@ -47,3 +47,13 @@ fn errors_quote_nothing_of_the_file() {
     let error = from_yaml(&broken).unwrap_err().to_string();
     assert!(error.contains("guests") && !error.contains("hunter2"), "{error}");
 }
+
+#[test]
+fn one_file_may_hold_several_snapshots_each_with_its_secrets() {
+    let (shown, redacted) = (
+        to_yaml(&snapshot(), Secrets::Shown).unwrap(),
+        to_yaml(&snapshot(), Secrets::Redacted).unwrap(),
+    );
+    let all = all_from_yaml(&format!("{shown}---\n{redacted}")).unwrap();
+    assert_eq!(all, [from_yaml(&shown).unwrap(), from_yaml(&redacted).unwrap()]);
+}

@@ -3,6 +3,9 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anyhow::{Context, Result};
+use hubline_sandbox::system::PATIENCE;
+use tokio::sync::Notify;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -14,6 +17,9 @@ const FILTER: &str =
 const TAIL_LINES: usize = 60;
 
 static LOG: Log = Log(Mutex::new(Vec::new()));
+
+/// Told of every line.
+static LOGGED: Notify = Notify::const_new();
 
 #[derive(Debug)]
 struct Log(Mutex<Vec<u8>>);
@@ -27,6 +33,7 @@ impl io::Write for Writer {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend_from_slice(bytes);
+        LOGGED.notify_waiters();
         Ok(bytes.len())
     }
 
@@ -60,6 +67,22 @@ pub(crate) fn clear() {
 /// What was logged since the test began.
 pub(crate) fn all() -> Arc<str> {
     String::from_utf8_lossy(&LOG.0.lock().unwrap_or_else(PoisonError::into_inner)).into()
+}
+
+/// Waits until one line has all of these words.
+pub(crate) async fn until(words: &[&str]) -> Result<()> {
+    let has = |line: &str| words.iter().all(|word| line.contains(word));
+    let logged = async {
+        loop {
+            let next = LOGGED.notified();
+            if all().lines().any(has) {
+                return;
+            }
+            next.await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, logged).await;
+    waited.with_context(|| format!("nothing with {words:?} was logged"))
 }
 
 /// The last lines of our own.

@@ -15,6 +15,7 @@ mod manifests;
 mod restarts;
 mod secrets;
 mod strangers;
+mod versions;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ fn run() -> ExitCode {
         restarts::trials(),
         listings::trials(),
         strangers::trials(),
+        versions::trials(),
         bad_input::trials(),
         secrets::trials(),
     ];

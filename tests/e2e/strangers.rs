@@ -9,6 +9,7 @@ use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
 use crate::fixture::backend;
+use crate::log;
 use crate::manifests::{Manifests, app};
 use crate::trial;
 
@@ -17,6 +18,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(
             "strangers::a_cluster_speaks_only_for_itself",
             a_cluster_speaks_only_for_itself,
+        ),
+        trial(
+            "strangers::a_forged_certificate_is_refused",
+            a_forged_certificate_is_refused,
+        ),
+        trial(
+            "strangers::a_name_stays_with_its_cluster",
+            a_name_stays_with_its_cluster,
         ),
         trial(
             "strangers::foreign_objects_are_untouched",
@@ -51,6 +60,69 @@ async fn a_cluster_speaks_only_for_itself() -> Result<()> {
         "b lost its route"
     );
     Ok(())
+}
+
+/// An app that is served for the honest cluster `b`, whose agent has left.
+async fn left_behind() -> Result<System> {
+    let (mut system, honest) = (System::start(&["b"]).await?, Manifests::new()?);
+    honest.write("app.yaml", &app("web", "b.example.com", &["10.90.2.1"], 8080))?;
+    system.start_agent("b", Source::Manifests(honest.path()))?;
+    system.until_served("b.example.com", "/", "10.90.2.1").await?;
+    system.stop_agent("b").await?;
+    stale(&system).await?;
+    system.apisix.clear_calls();
+    log::clear();
+    Ok(system)
+}
+
+async fn stale(system: &System) -> Result<()> {
+    let stale = |it: &Value| it["phase"] == "Stale";
+    system.until_api("/v1/clusters/b", stale).await.map(drop)
+}
+
+/// Nothing came of a stranger's words.
+async fn unharmed(system: &System) -> Result<()> {
+    let writes = system.apisix.writes();
+    ensure!(writes.is_empty(), "the stranger wrote {writes:?}");
+    stale(system).await?;
+    ensure!(
+        system.get("b.example.com", "/").await?.is_from("10.90.2.1"),
+        "b lost its route"
+    );
+    Ok(())
+}
+
+async fn a_forged_certificate_is_refused() -> Result<()> {
+    let _backend = backend("10.90.2.1").await?;
+    let mut system = left_behind().await?;
+    let forged = system.forged_identity("b")?;
+    let liar = Manifests::new()?;
+    liar.write("app.yaml", &app("web", "lie.example.com", &["10.90.1.1"], 8080))?;
+    system.start_agent_as("b", Source::Manifests(liar.path()), &forged)?;
+    log::until(&["hubline_hub", "tls handshake failed", "UnknownIssuer"]).await?;
+    log::until(&["hubline_agent", "session ended", "alert"]).await?;
+    let logged = log::all();
+    ensure!(!logged.contains("session opened"), "the forger was heard: {logged}");
+    unharmed(&system).await
+}
+
+async fn a_name_stays_with_its_cluster() -> Result<()> {
+    let _backend = backend("10.90.2.1").await?;
+    let mut system = left_behind().await?;
+    let liar = Manifests::new()?;
+    liar.write("app.yaml", &app("web", "lie.example.com", &["10.90.1.1"], 8080))?;
+    system.start_agent("b", Source::ManifestsOf(liar.path(), "rebuilt"))?;
+    // The agent's own log names both, and what to do.
+    log::until(&[
+        "hubline_agent",
+        "session ended",
+        "rebuilt",
+        "manifest-b",
+        "name of its own",
+    ])
+    .await?;
+    system.until_metric("hubline_ingest_refused", "wrong-uid").await?;
+    unharmed(&system).await
 }
 
 /// Objects of somebody else; one has an id as ours of cluster `a` begin.

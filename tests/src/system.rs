@@ -21,6 +21,7 @@ use crate::apisix::{StandIn, StandInOptions};
 use crate::link::Link;
 use crate::ports::free_port;
 use crate::program::Program;
+use crate::scripted::Scripted;
 
 pub use agents::Source;
 pub use look::Answer;
@@ -156,13 +157,32 @@ impl System {
     /// # Errors
     /// When the name is no cluster name.
     pub fn identity(&self, cluster: &str) -> Result<Files> {
-        let issued = self.authority.issue_agent(&ClusterId::new(cluster)?)?;
-        write_identity(
-            self.folder.path(),
-            &format!("agent-{cluster}"),
-            &self.authority,
-            &issued,
-        )
+        self.identity_from(&self.authority, cluster)
+    }
+
+    /// As [`System::identity`], issued by an authority that the hub does not know.
+    ///
+    /// # Errors
+    /// When the name is no cluster name.
+    pub fn forged_identity(&self, cluster: &str) -> Result<Files> {
+        self.identity_from(&Authority::new("forger")?, cluster)
+    }
+
+    /// The hub is known by the system's own authority in any case.
+    fn identity_from(&self, issuer: &Authority, cluster: &str) -> Result<Files> {
+        let issued = issuer.issue_agent(&ClusterId::new(cluster)?)?;
+        let name = format!("agent-{cluster}");
+        write_identity(self.folder.path(), &name, &self.authority, &issued)
+    }
+
+    /// Connects an agent of `cluster` that says what a test tells it.
+    ///
+    /// # Errors
+    /// When no stream can be opened.
+    pub async fn script(&self, cluster: &str) -> Result<Scripted> {
+        // The hub listens to agents before it listens to people.
+        self.until_api("/v1/clusters", |_| true).await?;
+        Scripted::connect(self.hub_link.address(), &self.identity(cluster)?).await
     }
 }
 

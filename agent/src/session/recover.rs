@@ -5,7 +5,7 @@ use std::time::Duration;
 use hubline::wire::WireError;
 use tonic::Code;
 
-use super::connect::ConnectError;
+use super::connect::{ConnectError, with_causes};
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum SessionError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// The hub ended the stream with a status.
-    #[error("the hub ended the stream: {}: {}", .0.code(), .0.message())]
+    #[error("the hub ended the stream: {}", told(.0))]
     Refused(Box<tonic::Status>),
     /// The hub ended the stream without one.
     #[error("the hub closed the stream")]
@@ -50,6 +50,17 @@ pub enum Retry {
     Slowly,
     /// After a long delay, or with a newer epoch.
     StandBy,
+}
+
+/// Code and message, and what lies below: with TLS 1.3 a hub that refuses the certificate says so only after the agent's
+/// side of the handshake is done, and all that a status's message says of it is "transport error".
+fn told(status: &tonic::Status) -> String {
+    let (code, message) = (status.code(), status.message());
+    match std::error::Error::source(status).map(with_causes) {
+        Some(causes) if causes.starts_with(message) => format!("{code}: {causes}"),
+        Some(causes) => format!("{code}: {message}: {causes}"),
+        None => format!("{code}: {message}"),
+    }
 }
 
 impl SessionError {

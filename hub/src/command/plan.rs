@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use hubline::model::Snapshot;
+use hubline::snapshot_file::{self, SnapshotFileError};
 
 use crate::plan::PlanOptions;
 use crate::plan::apisix_yaml::{self, RenderError};
@@ -22,12 +23,12 @@ pub enum PlanError {
         source: io::Error,
     },
     /// A file holds no snapshots.
-    #[error("{} is not a snapshot as `hubline-agent translate` prints it: {message}", file.display())]
+    #[error("{} is not as `hubline-agent translate` prints it: {source}", file.display())]
     Snapshot {
         /// Which.
         file: PathBuf,
         /// Why, with line and column.
-        message: String,
+        source: SnapshotFileError,
     },
     /// The clusters cannot share one APISIX.
     #[error(transparent)]
@@ -71,13 +72,8 @@ fn read(file: &Path) -> Result<Vec<Snapshot>, PlanError> {
         file: file.to_owned(),
         source,
     })?;
-    snapshots(&text).map_err(|message| PlanError::Snapshot {
+    snapshot_file::all_from_yaml(&text).map_err(|source| PlanError::Snapshot {
         file: file.to_owned(),
-        message,
+        source,
     })
-}
-
-/// The one place that reads snapshot files.
-fn snapshots(text: &str) -> Result<Vec<Snapshot>, String> {
-    serde_saphyr::from_multiple(text).map_err(|error| error.to_string())
 }

@@ -15,6 +15,8 @@ use crate::program::Program;
 pub enum Source<'a> {
     /// A directory of manifests.
     Manifests(&'a Path),
+    /// A directory of manifests, and what the hub pins the cluster to.
+    ManifestsOf(&'a Path, &'a str),
     /// A cluster, by a kubeconfig.
     Kube(&'a Path),
 }
@@ -59,6 +61,7 @@ impl System {
     fn agent_config(&self, replica: &str, cluster: &str, source: Source<'_>, identity: &Files) -> Result<AgentConfig> {
         let source = match source {
             Source::Manifests(directory) => json!({"manifest": {"directory": directory}}),
+            Source::ManifestsOf(directory, uid) => json!({"manifest": {"directory": directory, "uid": uid}}),
             Source::Kube(kubeconfig) => json!({"kube": {"kubeconfig": kubeconfig, "lease": {"namespace": "hubline"}}}),
         };
         let config = json!({
