@@ -47,13 +47,26 @@ where
     })
 }
 
-/// Exit status 0, or 1 with the error on stderr. Our errors name their causes themselves.
+/// Exit status 0, or 1 with the error and its causes on stderr.
 #[must_use]
 pub fn conclude(result: Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     // Nothing is left to be done about an error on stderr itself.
-    drop(writeln!(io::stderr(), "error: {error}"));
+    drop(writeln!(io::stderr(), "error: {}", chain(&error)));
     ExitCode::FAILURE
+}
+
+/// An error with its causes, each said once: most of our errors name their causes themselves.
+fn chain(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.is_empty() {
+            said = cause;
+        } else if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
 }
 
 #[cfg(test)]
@@ -73,5 +86,15 @@ mod tests {
             assert_eq!(setting(text), Ok(("a".to_owned(), value)));
         }
         assert!(setting("a").is_err());
+    }
+
+    #[test]
+    fn each_cause_is_said_once() {
+        let inner = anyhow::anyhow!("no threads");
+        assert_eq!(chain(&inner.context("cannot start")), "cannot start: no threads");
+        assert_eq!(
+            chain(&anyhow::anyhow!("no threads").context("cannot start: no threads")),
+            "cannot start: no threads"
+        );
     }
 }
