@@ -32,7 +32,7 @@ fn broken(page: &Path, text: &str) -> Vec<String> {
     let folder = page.parent().unwrap();
     let leads_nowhere = |target: &String| {
         let file = target.split('#').next().unwrap();
-        !target.contains("://") && !file.is_empty() && !folder.join(file).exists()
+        !target.contains("://") && !file.is_empty() && !folder.join(file).try_exists().unwrap_or(false)
     };
     links(text).into_iter().filter(leads_nowhere).collect()
 }

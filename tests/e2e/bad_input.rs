@@ -1,8 +1,8 @@
 //! Bad input of any kind gets its clear error, stops only itself, and loses nothing.
 
 use anyhow::{Result, ensure};
-use hubline_sandbox::apisix::Fault;
-use hubline_sandbox::system::{Source, System};
+use hubline_sandbox::apisix::{Fault, Kind};
+use hubline_sandbox::system::{PATIENCE, Source, System};
 use libtest_mimic::Trial;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt;
 use crate::fixture::backend;
 use crate::manifests::{Manifests, app, ingress};
 use crate::restarts::looked;
+use crate::secrets::with_tls;
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -29,6 +30,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(
             "bad_input::a_misspelt_key_is_named_and_the_old_list_stays",
             a_misspelt_key_is_named,
+        ),
+        trial(
+            "bad_input::an_agent_restarted_over_a_broken_secret_keeps_its_certificate",
+            a_broken_secret_at_the_start,
         ),
         trial(
             "bad_input::noise_at_the_agents_port_harms_nobody",
@@ -176,6 +181,43 @@ async fn a_misspelt_key_is_named() -> Result<()> {
     manifests.write("b.yaml", &app("b", "b.example.com", &["10.90.1.1"], 8080))?;
     system.start_agent("b", Source::Manifests(manifests.path()))?;
     system.until_served("b.example.com", "/", "10.90.1.1").await
+}
+
+async fn a_broken_secret_at_the_start() -> Result<()> {
+    let _backend = backend("10.90.1.1").await?;
+    let (mut system, manifests) = (System::start(&["a"]).await?, Manifests::new()?);
+    let identity = system.identity("a")?;
+    let (chain, key) = (
+        std::fs::read_to_string(&identity.certificate)?,
+        std::fs::read_to_string(&identity.key)?,
+    );
+    let yaml = app("web", "x.example.com", &["10.90.1.1"], 8080);
+    manifests.write("app.yaml", &with_tls(&yaml, &chain, &key)?)?;
+    system.start_agent("a", Source::Manifests(manifests.path()))?;
+    system
+        .apisix
+        .wait_until("the certificate", PATIENCE, |it| it.objects(Kind::Ssl).len() == 1)
+        .await?;
+    system.stop_agent("a").await?;
+    system.apisix.clear_calls();
+    // The key where the chain should be: it must not be shown for that.
+    manifests.write("app.yaml", &with_tls(&yaml, &key, &key)?)?;
+    system.start_agent("a", Source::Manifests(manifests.path()))?;
+    told(&system, &["Quarantined", "shop", "tls"]).await?;
+    manifests.write("next.yaml", &app("next", "next.example.com", &["10.90.1.1"], 8080))?;
+    system.until_served("next.example.com", "/", "10.90.1.1").await?;
+    ensure!(system.apisix.objects(Kind::Ssl).len() == 1, "the certificate is gone");
+    let touched = system
+        .apisix
+        .writes()
+        .into_iter()
+        .find(|call| call.path.contains("/ssls/"));
+    ensure!(
+        touched.is_none(),
+        "the certificate was written: {:?}",
+        touched.map(|call| call.method)
+    );
+    Ok(())
 }
 
 async fn noise_at_the_agents_port_harms_nobody() -> Result<()> {

@@ -62,7 +62,7 @@ async fn secrets_stay_secret() -> Result<()> {
 }
 
 /// Adds a TLS secret and its use to an app.
-fn with_tls(yaml: &str, chain: &str, key: &str) -> Result<String> {
+pub(crate) fn with_tls(yaml: &str, chain: &str, key: &str) -> Result<String> {
     let secret = serde_json::json!({
         "apiVersion": "v1",
         "kind": "Secret",

@@ -35,8 +35,11 @@ pub struct Fault {
 pub struct Slot {
     /// Whether it came from the listing, not from a request by name.
     watched: bool,
-    /// The last good pair.
-    pub good: Option<Pair>,
+    /// The last good pair; where there never was one, the present content as it is (without DNS names): the hub, which
+    /// may know a good one from before this agent's start, judges it as well, refuses it, and keeps what it has.
+    pub pair: Pair,
+    /// Whether `pair` is, or was, good.
+    pub has_good: bool,
     /// What is wrong with the present content.
     pub fault: Option<Fault>,
 }
@@ -139,23 +142,44 @@ impl Secrets {
 
     fn set(&mut self, name: &Name, secret: Secret, watched: bool) -> bool {
         let before = self.slots.get(name);
+        let present = present(&secret);
         let slot = match judge(secret) {
             Ok(pair) => Slot {
                 watched,
-                good: Some(pair),
+                pair,
+                has_good: true,
                 fault: None,
             },
-            Err(fault) => Slot {
-                watched,
-                good: before.and_then(|slot| slot.good.clone()),
-                fault: Some(fault),
-            },
+            Err(fault) => {
+                let good = before.filter(|slot| slot.has_good);
+                Slot {
+                    watched,
+                    has_good: good.is_some(),
+                    pair: good.map_or(present, |slot| slot.pair.clone()),
+                    fault: Some(fault),
+                }
+            }
         };
         if before == Some(&slot) {
             return false;
         }
         self.slots.insert(name.clone(), slot);
         true
+    }
+}
+
+/// The content as it is, good or not. A chain is no secret and may be shown, so that a key put in its place is not
+/// taken for one.
+fn present(secret: &Secret) -> Pair {
+    let chain = secret.chain.clone().filter(|chain| !chain.contains("PRIVATE KEY"));
+    Pair {
+        chain: chain.unwrap_or_default(),
+        private_key: secret
+            .private_key
+            .clone()
+            .unwrap_or_else(|| SecretText::new(String::new())),
+        dns_names: Vec::new(),
+        created: secret.created,
     }
 }
 

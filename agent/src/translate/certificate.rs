@@ -1,7 +1,8 @@
 //! TLS: the Secrets that Ingresses refer to become certificates.
 //!
 //! The resource belongs to the Secret, and serves the hosts of all Ingresses that refer to it. When its content is
-//! broken the last good pair (kept by the index) stays in force, and Secret and Ingress are both told.
+//! broken the last good pair (kept by the index) stays in force, and Secret and Ingress are both told. Where the index
+//! has none, as after a start, the broken pair itself is published: the hub refuses it and keeps its own last good one.
 
 use std::collections::BTreeSet;
 
@@ -34,10 +35,11 @@ pub(super) fn render(index: &Index, name: &Name) -> Rendered {
 
 fn known(rendered: &mut Rendered, index: &Index, name: &Name, slot: &Slot) {
     if let Some(fault) = &slot.fault {
-        let kept = slot
-            .good
-            .as_ref()
-            .map_or("", |_| "; the last good certificate stays in force");
+        let kept = if slot.has_good {
+            "; the last good certificate stays in force"
+        } else {
+            ""
+        };
         let message = format!("{}{kept}", fault.message);
         let told = format!("Secret {name} {}: {message}", fault.field);
         rendered.report(
@@ -48,10 +50,11 @@ fn known(rendered: &mut Rendered, index: &Index, name: &Name, slot: &Slot) {
         );
         report_to_users(rendered, index, name, &told);
     }
-    let Some(pair) = &slot.good else {
-        return;
-    };
+    let pair = &slot.pair;
     let hosts = hosts(index, name, pair);
+    if hosts.is_empty() && !slot.has_good {
+        return;
+    }
     if hosts.is_empty() {
         let message = format!("neither the Ingress nor the certificate in Secret {name} names a host to serve it for");
         report_to_users(rendered, index, name, &message);

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use hubline::model::{ClusterId, Entry, GlobalKey, Snapshot};
+use hubline::model::{ClusterId, Entry, GlobalKey, Resource, Snapshot};
 use hubline::wire::EncodedResource;
 
 use super::id::{ClusterRegistry, IdError};
 use super::{PlanOptions, Planner};
 use crate::change::{Change, Stored};
+use crate::cluster::{Refusal, check};
 use crate::federate::Federation;
 use crate::object::Object;
 use crate::path::Path;
-use crate::view::Problem;
+use crate::view::{Problem, ProblemKind};
 
 /// Objects, sorted by id, and problems, sorted by key.
 pub type Planned = (Vec<Arc<Object>>, Vec<(GlobalKey, Problem)>);
@@ -24,19 +25,50 @@ pub fn dry_run(snapshots: Vec<Snapshot>, options: PlanOptions) -> Result<Planned
     let mut registry = ClusterRegistry::default();
     let mut federation = Federation::new();
     let mut planner = Planner::new(options);
-    for snapshot in snapshots {
-        registry.register(&snapshot.cluster)?;
-        let changes: Vec<_> = snapshot.resources.into_iter().map(change).collect();
-        apply(&mut federation, &mut planner, &snapshot.cluster, &changes);
+    let mut problems = Vec::new();
+    for Snapshot { cluster, resources, .. } in snapshots {
+        registry.register(&cluster)?;
+        let (changes, refused) = judged(&cluster, resources);
+        problems.extend(refused);
+        apply(&mut federation, &mut planner, &cluster, &changes);
     }
-    let problems = planner.problems();
-    let problems = problems.map(|(key, problem)| (key.clone(), problem.clone())).collect();
+    let planned = planner.problems();
+    problems.extend(planned.map(|(key, problem)| (key.clone(), problem.clone())));
+    problems.sort_by(|(one, _), (other, _)| one.cmp(other));
     Ok((planner.objects(), problems))
 }
 
 fn apply(federation: &mut Federation, planner: &mut Planner, cluster: &ClusterId, changes: &[Change]) {
     let verdicts = federation.apply(cluster, changes);
     planner.apply(cluster, changes, &verdicts, &[Path::direct()]);
+}
+
+/// What a hub would take of a snapshot, and what it would quarantine.
+fn judged(cluster: &ClusterId, resources: Vec<Entry>) -> (Vec<Change>, Vec<(GlobalKey, Problem)>) {
+    let (mut changes, mut refused) = (Vec::new(), Vec::new());
+    for entry in resources {
+        // Without its key a certificate cannot be judged; the planner says that it is left out.
+        let redacted = matches!(&entry.resource, Resource::Certificate(it) if it.private_key.is_redacted());
+        match check(&entry.key, &entry.resource) {
+            Err(refusal) if !redacted => refused.push(quarantined(cluster, &entry, refusal)),
+            Ok(()) | Err(_) => changes.push(change(entry)),
+        }
+    }
+    (changes, refused)
+}
+
+fn quarantined(cluster: &ClusterId, entry: &Entry, refusal: Refusal) -> (GlobalKey, Problem) {
+    let problem = Problem {
+        kind: ProblemKind::Quarantined,
+        reason: refusal.reason.to_owned(),
+        message: refusal.message,
+        content_hash: EncodedResource::encode(&entry.key, &entry.resource).hash(),
+    };
+    let key = GlobalKey {
+        cluster: cluster.clone(),
+        key: entry.key.clone(),
+    };
+    (key, problem)
 }
 
 /// A resource of a snapshot as it would have come from its agent.
