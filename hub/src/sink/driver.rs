@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use self::lane::{Lane, LaneResult, optional};
 use super::audit::Writes;
 use super::metrics::SinkMetrics;
-use super::schedule::{Followed, Occasion, Pace, Schedule};
+use super::schedule::{Followed, Occasion, Pace, Schedule, SlowLane};
 use super::{FenceToken, Observed, Ownership, Presence, Sink, SinkError};
 use crate::desired::DesiredReader;
 use crate::object::ObjectId;
@@ -244,7 +244,12 @@ impl Driver {
         let outcomes = self.reports.outcomes.clone();
         loop {
             self.start_lanes(sink, under);
-            let wake_at = self.schedule.wake_at();
+            let slow = if under.slow.is_some() {
+                SlowLane::Busy
+            } else {
+                SlowLane::Free
+            };
+            let wake_at = self.schedule.wake_at(slow);
             let lost = tokio::select! {
                 () = shutdown.cancelled() => return Stop::Shutdown,
                 () = self.reader.changed() => self.on_desired(),

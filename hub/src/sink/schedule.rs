@@ -64,6 +64,15 @@ impl Pace {
     }
 }
 
+/// Whether batches are under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlowLane {
+    /// The next batch may start.
+    Free,
+    /// One is being written.
+    Busy,
+}
+
 /// The state from which the next operations follow.
 #[derive(Debug)]
 pub struct Schedule {
@@ -191,10 +200,12 @@ impl Schedule {
         }
     }
 
-    /// When something will be due without any event.
+    /// When something will be due without any event. A batch that is due while the slow lane is busy waits for that
+    /// lane's end, which is an event.
     #[must_use]
-    pub fn wake_at(&self) -> Option<Instant> {
-        let batch = self.has_batch().then_some(self.next_batch).flatten();
+    pub fn wake_at(&self, slow: SlowLane) -> Option<Instant> {
+        let waits = self.has_batch() && slow == SlowLane::Free;
+        let batch = waits.then_some(self.next_batch).flatten();
         let times = [self.retry_due.first(), self.grace_due.first(), batch];
         times.into_iter().flatten().min()
     }

@@ -76,10 +76,15 @@ impl Answer {
     }
 
     fn error(&self, kind: Option<ObjectKind>) -> SinkError {
-        let (status, message) = (self.status, redacted(kind, &self.message()));
+        let (status, said) = (self.status, self.message());
+        let message = redacted(kind, &said);
         match status {
             401 | 403 => SinkError::Unauthorized { status },
-            400 if message.contains("response code: 404") => SinkError::MissingReference { message },
+            400 if said.contains("response code: 404") => SinkError::MissingReference { message },
+            // With etcd away the check of references answers 400 as well, and says nothing of the object.
+            400 if said.starts_with("failed to fetch ") => SinkError::Busy { status },
+            // Until the other rule is gone, which may be on its way.
+            400 if said.contains("already exists in global rule") => SinkError::InUse { message },
             413 | 400 | 405 | 422 => SinkError::Refused { status, message },
             429 | 500..=599 => SinkError::Busy { status },
             _ => SinkError::Malformed {
@@ -103,14 +108,10 @@ fn capped(words: &str) -> String {
     words.chars().take(MAX_MESSAGE_CHARS).collect()
 }
 
-/// The target quotes values it does not like. Of kinds whose values can be secrets only the beginning up to the first
-/// quoted value is kept.
+/// The target quotes values it does not like, and plugins hold credentials in objects of nearly every kind: of what it
+/// says of an object only the beginning up to the first quoted value is kept.
 fn redacted(kind: Option<ObjectKind>, message: &str) -> String {
-    let secretive = matches!(
-        kind,
-        Some(ObjectKind::Ssl | ObjectKind::Consumer | ObjectKind::Upstream)
-    );
-    if !secretive {
+    if kind.is_none() {
         return message.to_owned();
     }
     let marks = ["-----BEGIN", " with \"", "matches none: ", "got "];
@@ -145,6 +146,16 @@ mod tests {
                 r#"{"error_msg":"failed to fetch upstream info by upstream id [x], response code: 404"}"#,
                 "missing-reference",
             ),
+            (
+                400,
+                r#"{"error_msg":"failed to fetch upstream info by upstream id [x]: connection refused"}"#,
+                "busy",
+            ),
+            (
+                400,
+                r#"{"error_msg":"plugin 'prometheus' already exists in global rule with id '1'"}"#,
+                "in-use",
+            ),
             (400, r#"{"error_msg":"unknown plugin [nosuch]"}"#, "refused"),
             (503, "", "busy"),
             (429, "", "busy"),
@@ -177,8 +188,13 @@ mod tests {
     #[test]
     fn secrets_stay_secret_in_messages_of_the_target() {
         let body = r#"{"error_msg":"failed to match pattern \"x\" with \"-----BEGIN PRIVATE KEY-----\nabc\""}"#;
-        let error = answer(400, body).of_put(ObjectKind::Ssl).unwrap_err().to_string();
-        assert!(!error.contains("abc") && !error.contains("PRIVATE"), "{error}");
+        for kind in ObjectKind::ALL {
+            let error = answer(400, body).of_put(kind).unwrap_err().to_string();
+            assert!(
+                !error.contains("abc") && !error.contains("PRIVATE"),
+                "{kind:?}: {error}"
+            );
+        }
         let long = format!(r#"{{"error_msg":"{}"}}"#, "x".repeat(5_000));
         assert!(answer(400, &long).message().len() <= MAX_MESSAGE_CHARS);
     }

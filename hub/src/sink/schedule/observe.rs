@@ -33,8 +33,13 @@ impl Schedule {
         let touched = self.touched.take().unwrap_or_default();
         let suspects = self.in_order(&touched);
         self.adopt(observed, &touched);
-        if occasion == Occasion::Lost {
-            self.forgive();
+        match occasion {
+            Occasion::Lost => self.forgive(),
+            // What the target refused for a reason of its own (a plugin that was off, say) is asked again: once a listing.
+            Occasion::Routine => {
+                self.refused.clear();
+                self.withheld.clear();
+            }
         }
         let drift = suspects.iter().filter(|id| !self.is_in_order(id)).count();
         let ids: BTreeSet<ObjectId> = self.desired.keys().chain(self.actual.ids()).cloned().collect();

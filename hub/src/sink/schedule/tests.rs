@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::sink::testing::fake::ownership;
-use crate::sink::testing::upstream;
-use crate::sink::{Observed, OperationResult, Seen, Written};
+use crate::sink::testing::{route, upstream};
+use crate::sink::{Observed, OperationResult, Seen, SinkError, Written};
 
 fn done(stage: &[Operation]) -> Vec<OperationResult> {
     let result = |_: &Operation| OperationResult {
@@ -106,4 +106,47 @@ fn what_is_written_during_a_listing_is_not_taken_from_it() {
         schedule.next_fast(now).is_empty(),
         "the listing is older than the write"
     );
+}
+
+#[test]
+fn a_due_batch_does_not_wake_the_driver_while_one_is_written() {
+    let (mut schedule, now) = schedule(&[upstream("u", 1)]);
+    let first = route("r1", "u", 1);
+    want(&mut schedule, &[upstream("u", 1), first.clone()], now);
+    let batch = schedule.next_slow(now);
+    assert_eq!(batch.len(), 1);
+    want(&mut schedule, &[upstream("u", 1), first, route("r2", "u", 1)], now);
+    let due = schedule.wake_at(SlowLane::Free);
+    assert!(due.is_some_and(|due| due <= now + schedule.pace.batch_interval));
+    assert_eq!(
+        schedule.wake_at(SlowLane::Busy),
+        None,
+        "a time in the past would wake it over and over"
+    );
+}
+
+#[test]
+fn what_was_refused_is_asked_again_once_a_listing() {
+    let (mut schedule, now) = schedule(&[]);
+    let object = upstream("u", 1);
+    want(&mut schedule, std::slice::from_ref(&object), now);
+    let stage = schedule.next_slow(now);
+    let refused = |_: &Operation| OperationResult {
+        result: Err(SinkError::Refused {
+            status: 400,
+            message: "no".to_owned(),
+        }),
+        status: Some(400),
+        duration: Duration::ZERO,
+    };
+    let results = stage.iter().map(refused).collect();
+    schedule.on_results(stage, results, now);
+    assert!(
+        schedule.next_slow(now + Duration::from_secs(60)).is_empty(),
+        "not by itself"
+    );
+    schedule.begin_observation();
+    schedule.on_observed(Observed::default(), Occasion::Routine, now + Duration::from_secs(60));
+    let again = schedule.next_slow(now + Duration::from_secs(60));
+    assert!(again.iter().any(|operation| operation.id() == &object.id));
 }
