@@ -187,9 +187,20 @@ impl Index {
         }
     }
 
+    /// Counts every kind whose first listing has not ended as failed for now.
+    pub(crate) fn stop_waiting(&mut self) {
+        for kind in Kind::ALL {
+            self.listings
+                .overdue(*kind, "not listed within the time allowed at start-up");
+        }
+        self.faults_changed = true;
+    }
+
     fn end(&mut self, kind: Kind, coverage: Coverage) {
         let first = !self.listings.is_listed(kind);
-        let seen = self.listings.end(kind, coverage);
+        let Some(seen) = self.listings.end(kind, coverage) else {
+            return;
+        };
         for name in self.names(kind).into_iter().filter(|name| !seen.contains(name)) {
             self.delete(&ObjectId { kind, name });
         }

@@ -89,13 +89,7 @@ impl Translator {
 
     /// Counts every kind that has not answered yet as failed: for a caller whose patience at start-up is over.
     pub fn stop_waiting(&mut self) {
-        for kind in Kind::ALL {
-            let listings = &self.index.listings;
-            if !listings.is_listed(*kind) && listings.failure(*kind).is_none() {
-                let reason = "not listed within the time allowed at start-up".to_owned();
-                self.index.apply(SourceEvent::Failed { kind: *kind, reason });
-            }
-        }
+        self.index.stop_waiting();
     }
 
     /// Everything that really differs from what was drained before.

@@ -58,12 +58,21 @@ impl Listings {
         }
     }
 
-    /// The listing is complete; returns what it showed.
-    pub(super) fn end(&mut self, kind: Kind, coverage: Coverage) -> BTreeSet<Name> {
+    /// The listing is complete; returns what it showed. None when no listing was running: an end alone says nothing.
+    pub(super) fn end(&mut self, kind: Kind, coverage: Coverage) -> Option<BTreeSet<Name>> {
         let listing = self.0.entry(kind).or_default();
+        let seen = listing.seen.take()?;
         listing.coverage = Some(coverage);
         listing.failure = None;
-        listing.seen.take().unwrap_or_default()
+        Some(seen)
+    }
+
+    /// The caller waits no longer for the first listing, which may be running still and may yet end.
+    pub(super) fn overdue(&mut self, kind: Kind, reason: &str) {
+        let listing = self.0.entry(kind).or_default();
+        if listing.coverage.is_none() && listing.failure.is_none() {
+            listing.failure = Some(reason.to_owned());
+        }
     }
 
     pub(crate) fn failed(&mut self, kind: Kind, reason: String) {

@@ -34,6 +34,37 @@ fn nothing_is_published_before_every_kind_was_listed_or_failed() {
     );
 }
 
+/// However far the listings had come when patience ended: what they show afterwards is taken, and nothing is removed.
+#[test]
+fn a_listing_that_outlasts_the_start_is_not_an_empty_list() {
+    let objects = shop();
+    let (whole, _) = started(&objects);
+    let events = listing(&objects, None);
+    for patience in 0..events.len() {
+        let mut translator = Translator::new(options());
+        let mut removed = Vec::new();
+        for (number, event) in events.iter().enumerate() {
+            if number == patience {
+                translator.stop_waiting();
+            }
+            translator.apply(event.clone());
+            removed.extend(translator.drain().removals);
+        }
+        assert!(removed.is_empty(), "after {patience} events: {removed:?}");
+        assert_eq!(translator.snapshot(), whole.snapshot(), "after {patience} events");
+    }
+}
+
+#[test]
+fn an_end_without_a_listing_removes_nothing() {
+    let (mut translator, _) = started(&shop());
+    let coverage = Coverage::All;
+    for kind in Kind::ALL {
+        translator.apply(SourceEvent::End { kind: *kind, coverage });
+    }
+    assert!(translator.drain().removals.is_empty());
+}
+
 #[test]
 fn the_first_output_is_everything_once() {
     let (mut translator, output) = started(&shop());
@@ -300,6 +331,7 @@ pub(super) fn selected() -> (Translator, Output) {
         translator.apply(event);
     }
     let (kind, coverage) = (Kind::Secret, Coverage::Selected);
+    translator.apply(SourceEvent::Begin(kind));
     translator.apply(SourceEvent::End { kind, coverage });
     let output = translator.drain();
     (translator, output)
