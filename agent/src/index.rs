@@ -263,7 +263,7 @@ impl Index {
             Object::Service(name, service) => self.set_service(name, Some(service)),
             Object::EndpointSlice(name, slice) => self.set_slice(name, Some(slice)),
             Object::Secret(name, secret) => {
-                if self.secrets.put(&name, secret) {
+                if self.secrets.put(&name, &secret) {
                     self.dirty.insert(Unit::Secret(name));
                 }
             }

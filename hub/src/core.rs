@@ -152,7 +152,7 @@ impl Core {
                 }
             }
             self.publish();
-            if say_at.is_none() && !self.statuses.dirty().is_empty() {
+            if say_at.is_none() && self.statuses.is_dirty() {
                 say_at = Some(Instant::now() + STATUS_HOLDOFF);
             }
         }
@@ -229,11 +229,12 @@ impl Core {
         };
         let effects = cluster.on(event, Timestamp::now());
         // Not from disk alone: what was persisted may be a second older than the target.
-        let settled = cluster.phase() == Phase::Live && cluster.settled();
+        let settled = !self.settled.contains(id) && cluster.phase() == Phase::Live && cluster.settled();
         for effect in effects {
             self.effect(id, effect);
         }
-        if settled && self.settled.insert(id.clone()) {
+        if settled {
+            self.settled.insert(id.clone());
             self.handles.desired.settle([self.prefix.cluster_prefix(id)]);
         }
     }

@@ -101,7 +101,7 @@ impl Secrets {
     }
 
     /// Takes a listed Secret; true when something changed.
-    pub(super) fn put(&mut self, name: &Name, secret: Secret) -> bool {
+    pub(super) fn put(&mut self, name: &Name, secret: &Secret) -> bool {
         self.missing.remove(name);
         self.set(name, secret, true)
     }
@@ -119,7 +119,7 @@ impl Secrets {
         match outcome {
             Fetch::Found(secret) => {
                 let missing = self.missing.remove(name).is_some();
-                self.set(name, secret, false) || missing
+                self.set(name, &secret, false) || missing
             }
             Fetch::NotFound => {
                 let known = self.slots.remove(name).is_some();
@@ -140,9 +140,8 @@ impl Secrets {
         }
     }
 
-    fn set(&mut self, name: &Name, secret: Secret, watched: bool) -> bool {
+    fn set(&mut self, name: &Name, secret: &Secret, watched: bool) -> bool {
         let before = self.slots.get(name);
-        let present = present(&secret);
         let slot = match judge(secret) {
             Ok(pair) => Slot {
                 watched,
@@ -155,7 +154,7 @@ impl Secrets {
                 Slot {
                     watched,
                     has_good: good.is_some(),
-                    pair: good.map_or(present, |slot| slot.pair.clone()),
+                    pair: good.map_or_else(|| present(secret), |slot| slot.pair.clone()),
                     fault: Some(fault),
                 }
             }
@@ -183,7 +182,7 @@ fn present(secret: &Secret) -> Pair {
     }
 }
 
-fn judge(secret: Secret) -> Result<Pair, Fault> {
+fn judge(secret: &Secret) -> Result<Pair, Fault> {
     let missing = |field, key: &str| Fault {
         field,
         message: format!(
@@ -191,16 +190,16 @@ fn judge(secret: Secret) -> Result<Pair, Fault> {
             secret.secret_type
         ),
     };
-    let Some(chain) = secret.chain else {
+    let Some(chain) = &secret.chain else {
         return Err(missing("data[tls.crt]", "tls.crt"));
     };
-    let Some(private_key) = secret.private_key else {
+    let Some(private_key) = &secret.private_key else {
         return Err(missing("data[tls.key]", "tls.key"));
     };
-    let facts = check_pair(&chain, &private_key).map_err(|error| fault(&error))?;
+    let facts = check_pair(chain, private_key).map_err(|error| fault(&error))?;
     Ok(Pair {
-        chain,
-        private_key,
+        chain: chain.clone(),
+        private_key: private_key.clone(),
         dns_names: facts.dns_names,
         created: secret.created,
     })

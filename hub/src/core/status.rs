@@ -9,50 +9,48 @@ use hubline::wire::{ResourceStatus, Status};
 /// What was said, and what must be looked at again. Bounded by the resources of the clusters.
 #[derive(Debug, Default)]
 pub(super) struct StatusBook {
-    clusters: BTreeMap<ClusterId, Statuses>,
-}
-
-#[derive(Debug, Default)]
-struct Statuses {
-    said: BTreeMap<Key, ResourceStatus>,
-    dirty: BTreeSet<Key>,
+    said: BTreeMap<ClusterId, BTreeMap<Key, ResourceStatus>>,
+    /// Only clusters with something to look at: asking whether there is any costs nothing, however many clusters.
+    dirty: BTreeMap<ClusterId, BTreeSet<Key>>,
 }
 
 impl StatusBook {
     /// Something about this resource may have changed.
     pub(super) fn touch(&mut self, key: &GlobalKey) {
-        self.clusters
+        self.dirty
             .entry(key.cluster.clone())
             .or_default()
-            .dirty
             .insert(key.key.clone());
+    }
+
+    /// Whether there is anything to look at.
+    #[must_use]
+    pub(super) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
     }
 
     /// Clusters with something to look at.
     #[must_use]
     pub(super) fn dirty(&self) -> Vec<ClusterId> {
-        self.clusters
-            .iter()
-            .filter(|(_, it)| !it.dirty.is_empty())
-            .map(|(id, _)| id.clone())
-            .collect()
+        self.dirty.keys().cloned().collect()
     }
 
     /// Looks again at what was touched: `now` gives the status of a key, or none when nothing is to be said of it.
     /// Returns what differs from what was said, cut into messages.
     pub(super) fn flush(&mut self, cluster: &ClusterId, now: impl Fn(&Key) -> Option<ResourceStatus>) -> Vec<Status> {
-        let Some(statuses) = self.clusters.get_mut(cluster) else {
+        let Some(dirty) = self.dirty.remove(cluster) else {
             return Vec::new();
         };
+        let said = self.said.entry(cluster.clone()).or_default();
         let mut changed = Vec::new();
-        for key in std::mem::take(&mut statuses.dirty) {
+        for key in dirty {
             match now(&key) {
-                Some(status) if statuses.said.get(&key) != Some(&status) => {
+                Some(status) if said.get(&key) != Some(&status) => {
                     changed.push(status.clone());
-                    statuses.said.insert(key, status);
+                    said.insert(key, status);
                 }
                 Some(_) => {}
-                None => changed.extend(statuses.said.remove(&key).map(gone)),
+                None => changed.extend(said.remove(&key).map(gone)),
             }
         }
         batches(&changed)
@@ -62,9 +60,9 @@ impl StatusBook {
     #[must_use]
     pub(super) fn replay(&self, cluster: &ClusterId) -> Vec<Status> {
         let said: Vec<_> = self
-            .clusters
+            .said
             .get(cluster)
-            .map(|it| it.said.values().cloned().collect())
+            .map(|said| said.values().cloned().collect())
             .unwrap_or_default();
         let mut messages = batches(&said);
         if messages.is_empty() {
