@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
+use tokio::time::timeout_at;
 
 use super::*;
 use crate::desired::{self, DesiredWriter};
@@ -74,12 +75,14 @@ impl Rig {
         self.writer.settle(["hl-c".to_owned()]);
     }
 
+    /// Takes outcomes for as long as the time lasts, as the core does: what nobody takes stays at the driver.
     async fn pass(&mut self, time: Duration) {
-        sleep(time).await;
-        while let Ok(outcomes) = self.outcomes.try_recv() {
-            self.seen
-                .extend(outcomes.into_iter().map(|(id, outcome)| (id.to_string(), outcome)));
+        let over = Instant::now() + time;
+        while let Ok(Some(outcomes)) = timeout_at(over, self.outcomes.recv()).await {
+            let named = outcomes.into_iter().map(|(id, outcome)| (id.to_string(), outcome));
+            self.seen.extend(named);
         }
+        sleep_until(over).await;
     }
 
     fn refusal(&self, id: &str) -> Option<&str> {
