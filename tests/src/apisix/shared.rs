@@ -20,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) faults: Arc<Mutex<Faults>>,
     /// counts what tests can wait for: calls and changes
     changes: watch::Sender<u64>,
+    /// whether objects outlive their time to live, until it is false again
+    pub(crate) expiry_held: watch::Sender<bool>,
 }
 
 /// A lock whose holder panicked is taken all the same: the test that did it fails anyway.
@@ -36,6 +38,7 @@ impl Shared {
             calls: Mutex::new(CallLog::new(options.keep_calls)),
             faults: Arc::default(),
             changes: watch::Sender::new(0),
+            expiry_held: watch::Sender::new(false),
         }
     }
 
@@ -75,6 +78,9 @@ impl Shared {
 
     async fn expire(self: Arc<Self>, timer: Timer) {
         tokio::time::sleep_until(timer.at).await;
+        let mut held = self.expiry_held.subscribe();
+        // The sender is this stand-in's own: it cannot be gone.
+        drop(held.wait_for(|held| !held).await);
         let expired = self.state().expire(timer.kind, &timer.id, Instant::now());
         if expired {
             self.changed();

@@ -97,6 +97,11 @@ impl StandIn {
         AdminClient::new(&self.admin_url(), &self.admin_key)
     }
 
+    /// Whether objects outlive their time to live: a test on a busy machine says when it is over.
+    pub fn hold_expiry(&self, held: bool) {
+        self.shared.expiry_held.send_replace(held);
+    }
+
     /// All remembered Admin API calls, oldest first, reads included.
     pub fn calls(&self) -> Vec<Call> {
         self.shared.calls().all()
