@@ -9,7 +9,7 @@ pub mod assets;
 mod identity;
 mod manifests;
 pub mod objects;
-mod process;
+pub(crate) mod process;
 mod server;
 
 pub use identity::User;

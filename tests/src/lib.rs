@@ -1,6 +1,7 @@
 //! What the tests and the demo stand on: stand-ins for everything around Hubline.
 //!
 //! - [`apisix`]: a stand-in for APISIX: Admin API and a data plane that proxies.
+//! - [`bench`]: what `cargo bench-peers` runs.
 //! - [`demo`]: what `cargo demo` runs.
 //! - [`kube`]: real kube-apiservers with etcd, started per test.
 //! - [`link`]: TCP links that can be cut, delayed and slowed.
@@ -14,6 +15,7 @@
 //! Nothing here is part of a released binary.
 
 pub mod apisix;
+pub mod bench;
 pub mod demo;
 pub mod echo;
 pub mod kube;

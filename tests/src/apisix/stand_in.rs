@@ -127,6 +127,16 @@ impl StandIn {
             .collect()
     }
 
+    /// How many objects of a kind are stored.
+    pub fn count(&self, kind: Kind) -> usize {
+        self.shared.state().store.list(kind).len()
+    }
+
+    /// How many objects of all kinds are stored.
+    pub fn count_all(&self) -> usize {
+        self.shared.state().store.len()
+    }
+
     /// One stored object.
     pub fn object(&self, kind: Kind, id: &str) -> Option<Value> {
         let state = self.shared.state();

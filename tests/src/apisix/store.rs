@@ -48,6 +48,11 @@ impl Store {
         self.kinds.get(&kind).unwrap_or(&NOTHING)
     }
 
+    /// How many objects there are.
+    pub(crate) fn len(&self) -> usize {
+        self.kinds.values().map(BTreeMap::len).sum()
+    }
+
     /// The id of a posted object is the revision of a write of its own, as at the real one.
     pub(crate) fn generate_id(&mut self) -> String {
         self.revision += 1;

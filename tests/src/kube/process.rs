@@ -14,14 +14,14 @@ const TAIL: usize = 25;
 
 /// A running server. Killed when dropped, and by the kernel when the test process dies.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
     /// Starts `command` with both outputs appended to `log`.
-    pub(super) fn start(program: &Path, arguments: Vec<String>, log: PathBuf) -> Result<Self> {
+    pub(crate) fn start(program: &Path, arguments: Vec<String>, log: PathBuf) -> Result<Self> {
         let output = File::options().create(true).append(true).open(&log)?;
         let mut command = dying_with_us(program);
         command
@@ -33,12 +33,26 @@ impl Process {
         Ok(Self { child, log })
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to stop and waits until it has (blocking).
+    pub(crate) fn terminate(mut self) -> Result<ExitStatus> {
+        let asked = Command::new("sh")
+            .args(["-c", &format!("kill -TERM {}", self.id())])
+            .status()?;
+        anyhow::ensure!(asked.success(), "cannot send SIGTERM: {asked}");
+        Ok(self.child.wait()?)
+    }
+
     /// The exit status when it has ended by itself.
-    pub(super) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
 
-    pub(super) fn log_tail(&self) -> String {
+    pub(crate) fn log_tail(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().collect();
