@@ -7,6 +7,10 @@
 /// Capability flag: within a session an agent may send its inventory anew, and a hub answers it.
 pub const OFFER: &str = "offer";
 
+/// Capability flag: an agent has [`HubMessage::Resume`] and [`HubMessage::Compare`]; a hub has
+/// [`AgentMessage::Checkpoint`].
+pub const RESUME: &str = "resume";
+
 pub mod codec;
 pub mod digest;
 pub mod limits;
@@ -20,7 +24,7 @@ mod tests;
 
 pub use digest::{BucketId, ContentHash, Digest, DigestTable};
 pub use message::{
-    Ack, AgentMessage, BucketSet, Delta, Epoch, GroupInventory, Held, Hello, HubMessage, Inventory, Nack,
+    Ack, AgentMessage, BucketSet, Checkpoint, Compare, Delta, Epoch, GroupInventory, Held, Hello, HubMessage, Inventory, Nack,
     ResourceStatus, Resync, ResyncReason, Scope, SnapshotBegin, SnapshotEnd, Status, TouchedBucket, Welcome,
 };
 pub use resource::{DecodedResource, EncodedResource, WireError};

@@ -10,11 +10,12 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use hubline::model::{Diagnostic, Key, ResourceKind};
+use hubline::model::{Diagnostic, Group, Key, ResourceKind};
 use hubline::wire::limits::MAX_DIAGNOSTICS;
-use hubline::wire::{Delta, Epoch, Inventory, Scope};
+use hubline::wire::{Checkpoint, Delta, Epoch, Inventory, Scope};
 use tokio::sync::watch;
 
 use crate::output::Output;
@@ -51,6 +52,45 @@ struct Shared {
     // A std lock: nothing is awaited while it is held, and a reader holds it for the size of a delta at most.
     state: RwLock<State>,
     version: watch::Sender<Version>,
+}
+
+/// Of which groups an inventory has the digests of all buckets; of the others it has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Detail {
+    /// Of none: what a hub needs to see that nothing changed.
+    Roots,
+    /// Of all.
+    All,
+    /// Of these.
+    Groups(BTreeSet<Group>),
+}
+
+impl Detail {
+    /// As a [`hubline::wire::Compare`] names groups: none means all.
+    #[must_use]
+    pub fn wanted(groups: Vec<Group>) -> Self {
+        if groups.is_empty() {
+            return Self::All;
+        }
+        Self::Groups(groups.into_iter().collect())
+    }
+
+    /// As a snapshot of `scope` needs it: buckets only where only buckets are sent.
+    fn of_scope(scope: &Scope) -> Self {
+        let Scope::Buckets(sets) = scope else {
+            return Self::Roots;
+        };
+        let divided = sets.iter().filter(|set| !set.buckets.is_empty());
+        Self::Groups(divided.map(|set| set.group.clone()).collect())
+    }
+
+    fn names(&self, group: &Group) -> bool {
+        match self {
+            Self::Roots => false,
+            Self::All => true,
+            Self::Groups(groups) => groups.contains(group),
+        }
+    }
 }
 
 /// What brings a hub from a cursor to now, taken from one version.
@@ -128,9 +168,16 @@ impl Reader {
 
     /// What there is, by digest, and its [`Version::groups`].
     #[must_use]
-    pub fn inventory(&self) -> (Inventory, u64) {
+    pub fn inventory(&self, detail: &Detail) -> (Inventory, u64) {
         let state = self.state();
-        (state.inventory(), state.version().groups)
+        (state.inventory(detail), state.version().groups)
+    }
+
+    /// All that there is as one digest, and its [`Version::groups`].
+    #[must_use]
+    pub fn checkpoint(&self) -> (Checkpoint, u64) {
+        let state = self.state();
+        (state.checkpoint(), state.version().groups)
     }
 
     /// What changed since a cursor; none when the cursor is older than the removals still known, or not of this run.
@@ -141,11 +188,11 @@ impl Reader {
 
     /// What changed since a cursor, together with what there is after it.
     #[must_use]
-    pub fn catch_up(&self, cursor: u64) -> CatchUp {
+    pub fn catch_up(&self, cursor: u64, detail: &Detail) -> CatchUp {
         let state = self.state();
         CatchUp {
             deltas: state.deltas_since(cursor),
-            inventory: state.inventory(),
+            inventory: state.inventory(detail),
             groups: state.version().groups,
         }
     }

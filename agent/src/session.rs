@@ -118,7 +118,7 @@ impl Session {
 
     async fn talk(&self, channel: Channel) -> SessionError {
         let versions = self.reader.versions();
-        let (dialogue, hello) = Dialogue::open(self.reader.clone(), &self.speaker);
+        let (dialogue, hello) = Dialogue::open(self.reader.clone(), &self.speaker, self.status.open());
         let stream = match Stream::open(channel, hello).await {
             Ok(stream) => stream,
             Err(error) => return error,

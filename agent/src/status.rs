@@ -8,7 +8,7 @@ mod tests;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hubline::model::Key;
-use hubline::wire::{Nack, ResourceStatus, Status};
+use hubline::wire::{Digest, Nack, ResourceStatus, Status};
 use tokio::sync::watch;
 use tracing::info;
 
@@ -63,6 +63,17 @@ impl StatusBoard {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Statuses> {
         self.shared.watch.subscribe()
+    }
+
+    /// A session begins: a replay that was cut is forgotten. Tells what the hub need not replay, as a digest.
+    #[must_use]
+    pub fn open(&self) -> Digest {
+        let mut inner = self.lock();
+        inner.replay = None;
+        let statuses = inner.statuses.clone();
+        drop(inner);
+        let hashes = statuses.values().map(ResourceStatus::hash);
+        hashes.fold(Digest::default(), Digest::with)
     }
 
     /// Takes one message. Keys that are not published are ignored, which bounds the board by what is.

@@ -10,6 +10,7 @@
 mod apply;
 mod check;
 mod compare;
+mod drift;
 mod event;
 mod groups;
 mod holdings;
@@ -32,6 +33,7 @@ pub use sessions::STALE_AFTER;
 
 use crate::change::Stored;
 use crate::view::{ClusterSummary, Phase, Problem};
+use drift::Comparison;
 use groups::Groups;
 use holdings::{Holdings, Outcome};
 use sessions::{Live, Paused};
@@ -49,6 +51,7 @@ pub struct Cluster {
     live: Option<Live>,
     /// Sessions that were told that another one speaks.
     standing_by: BTreeSet<SessionId>,
+    comparison: Comparison,
     paused: Option<Paused>,
     faults: Faults,
     holdings: Holdings,
@@ -61,8 +64,10 @@ pub struct Cluster {
 /// Where in the agent's revisions the hub is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cursor {
-    /// A snapshot was asked for, or there is no session.
+    /// A snapshot or an offer was asked for, or there is no session.
     Awaiting,
+    /// A delta must begin here, and then a checkpoint must agree.
+    Resuming(u64),
     /// A delta must begin here.
     At(u64),
 }
@@ -72,6 +77,7 @@ enum Cursor {
 struct Faults {
     snapshots: u32,
     deltas: u32,
+    checkpoints: u32,
 }
 
 impl Cluster {
@@ -87,6 +93,7 @@ impl Cluster {
             cursor: Cursor::Awaiting,
             live: None,
             standing_by: BTreeSet::new(),
+            comparison: Comparison::default(),
             paused: None,
             faults: Faults::default(),
             holdings: Holdings::default(),
@@ -122,10 +129,11 @@ impl Cluster {
             Event::Offered { session, .. }
             | Event::Snapshot { session, .. }
             | Event::Delta { session, .. }
+            | Event::Checkpoint { session, .. }
             | Event::Diagnostics { session, .. }
             | Event::Heartbeat { session } => {
                 if self.heard(session, now) {
-                    self.said(event, &mut effects);
+                    self.said(event, now, &mut effects);
                     effects.push(Effect::Summary);
                 }
             }
@@ -134,9 +142,10 @@ impl Cluster {
     }
 
     /// Something that the session that speaks for the cluster said.
-    fn said(&mut self, event: Event, effects: &mut Vec<Effect>) {
+    fn said(&mut self, event: Event, now: Timestamp, effects: &mut Vec<Effect>) {
         match event {
-            Event::Offered { session, inventory } => self.compare(session, &inventory, effects),
+            Event::Offered { session, inventory } => self.compare(session, &inventory, None, effects),
+            Event::Checkpoint { session, checkpoint } => self.checkpoint(session, checkpoint, now, effects),
             Event::Snapshot {
                 session,
                 begin,
@@ -222,7 +231,7 @@ impl Cluster {
     pub fn phase(&self) -> Phase {
         match &self.live {
             Some(live) if !live.silent => match self.cursor {
-                Cursor::Awaiting => Phase::Syncing,
+                Cursor::Awaiting | Cursor::Resuming(_) => Phase::Syncing,
                 Cursor::At(_) => Phase::Live,
             },
             Some(_) | None if self.groups.any_complete_once() || self.holdings.len() > 0 => Phase::Stale,

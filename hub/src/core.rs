@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hubline::model::{ClusterId, GlobalKey, Key, ResourceKind};
-use hubline::wire::{ContentHash, HubMessage, ResourceStatus};
+use hubline::wire::{ContentHash, Digest, HubMessage, ResourceStatus};
 use imbl::OrdMap;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -241,7 +241,7 @@ impl Core {
 
     fn effect(&mut self, id: &ClusterId, effect: Effect) {
         match effect {
-            Effect::Welcome(session) => self.welcome(id, session),
+            Effect::Welcome(session, has) => self.welcome(id, session, has),
             Effect::Send(session, message) => self.handles.sessions.send(session, message),
             Effect::Close(session, reason) => self.handles.sessions.close(session, reason),
             Effect::Changed(changes) => self.changed(id, &changes),
@@ -251,9 +251,9 @@ impl Core {
         }
     }
 
-    fn welcome(&self, id: &ClusterId, session: SessionId) {
+    fn welcome(&mut self, id: &ClusterId, session: SessionId, has: Option<Digest>) {
         self.handles.sessions.welcome(session);
-        for status in self.statuses.replay(id) {
+        for status in self.statuses.begin(id, has) {
             self.handles.sessions.send(session, HubMessage::Status(status));
         }
     }
@@ -379,7 +379,7 @@ impl Core {
             return Some(said(stored.hash, "Accepted", "Accepted", ""));
         }
         let pending = outcomes.any(|outcome| *outcome == Outcome::Pending);
-        let condition = if pending { "Pending" } else { "Programmed" };
+        let condition = if pending { status::PENDING } else { "Programmed" };
         Some(said(stored.hash, condition, condition, ""))
     }
 

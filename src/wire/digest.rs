@@ -139,6 +139,13 @@ impl DigestTable {
             .map_or_else(Digest::default, |(digest, _)| *digest)
     }
 
+    /// Digest of a whole group.
+    #[must_use]
+    pub fn root(&self, group: &Group) -> Digest {
+        let buckets = self.groups.get(group).into_iter().flat_map(BTreeMap::values);
+        buckets.fold(Digest::default(), |sum, (digest, _)| sum.merged(*digest))
+    }
+
     /// How many members a group has.
     #[must_use]
     pub fn count(&self, group: &Group) -> u64 {

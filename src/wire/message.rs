@@ -1,6 +1,8 @@
 //! The messages of the stream as plain values.
 
-use super::{BucketId, ContentHash, Digest, EncodedResource};
+use prost::Message;
+
+use super::{BucketId, ContentHash, Digest, EncodedResource, codec};
 use crate::model::{Completeness, Diagnostic, Group, Key};
 
 /// From agent to hub.
@@ -22,6 +24,8 @@ pub enum AgentMessage {
     Diagnostics(Vec<Diagnostic>, u64),
     /// Sign of life: a sequence number, and whether it answers one.
     Heartbeat(u64, bool),
+    /// All that the agent has, as one digest.
+    Checkpoint(Checkpoint),
     /// A message of a newer agent; ignored.
     Unknown,
 }
@@ -33,6 +37,10 @@ pub enum HubMessage {
     Welcome(Welcome),
     /// What the hub lacks.
     Resync(Resync),
+    /// The hub has this revision of the agent's run: go on from there.
+    Resume(u64),
+    /// The hub wants an [`AgentMessage::Offer`] that says more.
+    Compare(Compare),
     /// What was taken.
     Ack(Ack),
     /// One resource is refused.
@@ -60,6 +68,8 @@ pub struct Hello {
     pub capabilities: Vec<String>,
     /// What it has.
     pub inventory: Inventory,
+    /// Digest of the statuses that it still has of this hub ([`ResourceStatus::hash`]).
+    pub statuses: Option<Digest>,
 }
 
 /// What an agent has, by digest.
@@ -198,6 +208,15 @@ pub struct TouchedBucket {
     pub digest: Digest,
 }
 
+/// All that an agent has at a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Which revision.
+    pub revision: u64,
+    /// Sum of the hashes of all resources of complete groups.
+    pub digest: Digest,
+}
+
 /// The hub's first answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Welcome {
@@ -216,6 +235,15 @@ pub struct Resync {
     pub reason: ResyncReason,
     /// What it asks for.
     pub scope: Scope,
+}
+
+/// Of which groups the hub wants to compare all buckets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compare {
+    /// Why it asks.
+    pub reason: ResyncReason,
+    /// Which; none means all.
+    pub groups: Vec<Group>,
 }
 
 /// Why a hub asks for resources.
@@ -308,4 +336,12 @@ pub struct ResourceStatus {
     pub message: String,
     /// Nothing is said of this key any more.
     pub gone: bool,
+}
+
+impl ResourceStatus {
+    /// Hash of what it says, by which both sides compare what was said.
+    #[must_use]
+    pub fn hash(&self) -> ContentHash {
+        ContentHash::of(&codec::to_wire::resource_status(self.clone()).encode_to_vec())
+    }
 }

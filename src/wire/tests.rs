@@ -193,6 +193,7 @@ fn agent_messages() -> Vec<AgentMessage> {
         instance: "pod".to_owned(),
         capabilities: vec!["x".to_owned()],
         inventory: inventory.clone(),
+        statuses: Some(Digest(5)),
     };
     let delta = Delta {
         base_revision: 4,
@@ -224,6 +225,10 @@ fn agent_messages() -> Vec<AgentMessage> {
         AgentMessage::SnapshotEnd(end),
         AgentMessage::Delta(delta),
         AgentMessage::Heartbeat(7, true),
+        AgentMessage::Checkpoint(Checkpoint {
+            revision: 4,
+            digest: Digest(9),
+        }),
         AgentMessage::Unknown,
     ]
 }
@@ -237,7 +242,8 @@ fn hub_messages() -> Vec<HubMessage> {
         reason: reason.clone(),
         message: message.clone(),
     }];
-    let scope = Scope::Buckets(vec![BucketSet::whole(crate::model::Group::of(&key))]);
+    let group = crate::model::Group::of(&key);
+    let scope = Scope::Buckets(vec![BucketSet::whole(group.clone())]);
     let condition = "Programmed".to_owned();
     let (key_of_status, why, text) = (key.clone(), reason.clone(), message.clone());
     let status = ResourceStatus {
@@ -275,6 +281,11 @@ fn hub_messages() -> Vec<HubMessage> {
             statuses: vec![status],
         }),
         HubMessage::Heartbeat(1, false),
+        HubMessage::Resume(4),
+        HubMessage::Compare(Compare {
+            reason: ResyncReason::DigestMismatch,
+            groups: vec![group],
+        }),
         HubMessage::Superseded("b".to_owned()),
         HubMessage::Unknown,
     ]

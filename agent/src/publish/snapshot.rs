@@ -7,6 +7,7 @@ use hubline::model::{Group, Key};
 use hubline::wire::limits::{MAX_BUCKET_BITS, PART_BYTES};
 use hubline::wire::{AgentMessage, BucketId, BucketSet, Digest, EncodedResource, Scope, SnapshotBegin, SnapshotEnd};
 
+use super::Detail;
 use super::state::{Slot, State};
 
 /// The messages of one snapshot, in order: begin, parts of at most [`PART_BYTES`], end.
@@ -33,7 +34,7 @@ enum Stage {
 impl State {
     pub(super) fn snapshot(&self, scope: &Scope, base: u64) -> Snapshot {
         let scope = self.widened(scope, base);
-        let inventory = self.inventory();
+        let inventory = self.inventory(&Detail::of_scope(&scope));
         let begin = SnapshotBegin {
             epoch: inventory.epoch,
             revision: inventory.revision,

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use hubline::model::{Completeness, Diagnostic, Group, GroupState, Key, ObjectRef, ResourceKind, Severity};
 use hubline::wire::digest::bucket_bits;
 use hubline::wire::limits::{MAX_KEY_PART_BYTES, MAX_RESOURCE_BYTES, MAX_RESOURCES};
-use hubline::wire::{DigestTable, EncodedResource, Epoch, GroupInventory, Inventory};
+use hubline::wire::{Checkpoint, Digest, DigestTable, EncodedResource, Epoch, GroupInventory, Inventory};
 
-use super::Version;
+use super::{Detail, Version};
 use crate::output::Output;
 
 /// Removals kept however few resources there are: 1,024 keys of some 200 bytes are nothing,
@@ -178,17 +178,28 @@ impl State {
         all
     }
 
-    pub(super) fn inventory(&self) -> Inventory {
+    pub(super) fn inventory(&self, detail: &Detail) -> Inventory {
         let known = self.groups.keys().chain(self.digests.groups());
         let groups: BTreeSet<_> = known.collect();
         Inventory {
             epoch: self.epoch,
             revision: self.revision,
-            groups: groups.into_iter().map(|group| self.group_inventory(group)).collect(),
+            groups: groups.into_iter().map(|group| self.group_inventory(group, detail)).collect(),
         }
     }
 
-    fn group_inventory(&self, group: &Group) -> GroupInventory {
+    /// All that there is as one digest: what is unknown may differ at a hub for as long as it is unknown.
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        let complete = self.groups.iter().filter(|(_, it)| **it == Completeness::Complete);
+        Checkpoint {
+            revision: self.revision,
+            digest: complete.fold(Digest::default(), |sum, (group, _)| {
+                sum.merged(self.digests.root(group))
+            }),
+        }
+    }
+
+    fn group_inventory(&self, group: &Group, detail: &Detail) -> GroupInventory {
         let count = self.digests.count(group);
         // A group that nothing was said of must not be taken for complete: absence would then mean removal.
         let unsaid = || Completeness::Unknown {
@@ -198,7 +209,7 @@ impl State {
             group: group.clone(),
             completeness: self.groups.get(group).cloned().unwrap_or_else(unsaid),
             count,
-            digests: self.digests.fold(group, bucket_bits(count)),
+            digests: self.digests.fold(group, if detail.names(group) { bucket_bits(count) } else { 0 }),
         }
     }
 }

@@ -11,7 +11,7 @@ use hubline::wire::{
 use proptest::prelude::*;
 
 use super::state::MIN_TOMBSTONES;
-use super::{Publisher, Snapshot};
+use super::{Detail, Publisher, Snapshot};
 use crate::output::Output;
 
 fn source() -> GroupKind {
@@ -183,7 +183,7 @@ fn large_changes_are_cut_and_their_bases_chain() {
     assert_eq!(deltas.iter().map(|it| it.revision).collect::<Vec<_>>(), [2, 4]);
     let mut copy = Copy::default();
     copy.deltas(&deltas);
-    copy.agrees_with(&publisher.reader().inventory().0);
+    copy.agrees_with(&publisher.reader().inventory(&Detail::All).0);
     // A hub that got only the first half goes on from there.
     assert_eq!(publisher.reader().deltas_since(2).unwrap().len(), 1);
     assert_eq!(
@@ -226,7 +226,7 @@ fn removals_are_forgotten_in_bounds_and_then_not_served() {
 #[test]
 fn an_unreported_group_is_never_complete() {
     let publisher = published(vec![upserts(vec![entry("a", 1)])]);
-    let (inventory, _) = publisher.reader().inventory();
+    let (inventory, _) = publisher.reader().inventory(&Detail::All);
     assert!(matches!(inventory.groups[0].completeness, Completeness::Unknown { .. }));
 }
 
@@ -244,10 +244,10 @@ fn completeness_has_a_version_of_its_own() {
 fn a_resource_too_large_stops_only_itself() {
     let good = large("a", 10);
     let mut publisher = published(vec![upserts(vec![good, entry("b", 1)])]);
-    let before = publisher.reader().inventory().0;
+    let before = publisher.reader().inventory(&Detail::All).0;
     publisher.apply(upserts(vec![large("a", MAX_RESOURCE_BYTES)]));
     let reader = publisher.reader();
-    assert_eq!(reader.inventory().0, before, "the last good value stays");
+    assert_eq!(reader.inventory(&Detail::All).0, before, "the last good value stays");
     let (diagnostics, omitted) = reader.diagnostics();
     assert_eq!((diagnostics.len(), omitted), (1, 0));
     assert_eq!(diagnostics[0].reason, "TooLarge");
@@ -294,6 +294,6 @@ proptest! {
         whole.snapshot(reader.snapshot(&Scope::Everything, 0));
         prop_assert_eq!(&by_delta, &whole);
         prop_assert_eq!(&by_buckets, &whole);
-        whole.agrees_with(&reader.inventory().0);
+        whole.agrees_with(&reader.inventory(&Detail::All).0);
     }
 }

@@ -8,17 +8,17 @@
 use std::collections::VecDeque;
 
 use hubline::wire::{
-    Ack, AgentMessage, Delta, Held, Hello, HubMessage, Inventory, Nack, OFFER, Resync, ResyncReason, Scope, Status,
-    Welcome,
+    Ack, AgentMessage, Compare, Delta, Digest, Held, Hello, HubMessage, Inventory, Nack, OFFER, RESUME, Resync,
+    ResyncReason, Scope, Status, Welcome,
 };
 
 use super::recover::SessionError;
-use crate::publish::{Reader, Snapshot};
+use crate::publish::{Detail, Reader, Snapshot};
 
 /// What this agent can do; the hub ignores what it does not know.
-pub(crate) const CAPABILITIES: [&str; 4] = ["zstd", OFFER, "touched-digests", "diagnostics"];
+pub(crate) const CAPABILITIES: [&str; 5] = ["zstd", OFFER, RESUME, "touched-digests", "diagnostics"];
 
-/// Resyncs without an acknowledgement in between that are taken for a loop. Two are normal (a gap, and a digest that
+/// Resyncs and comparisons without an acknowledgement in between that are taken for a loop. Two are normal (a gap, and a digest that
 /// differs after it); each costs up to a whole snapshot.
 const MAX_RESYNCS_UNACKNOWLEDGED: u32 = 5;
 
@@ -31,6 +31,8 @@ pub(crate) enum Heard {
     Welcomed(Welcome),
     /// It asks for resources.
     Resync(ResyncReason),
+    /// It has this revision of this run, and wants what follows.
+    Resumed(u64),
     /// It took what was sent; some of it does not take effect yet.
     Taken(Vec<Held>),
     /// It refuses one resource.
@@ -44,6 +46,7 @@ pub(crate) struct Dialogue {
     reader: Reader,
     phase: Phase,
     offers_welcome: bool,
+    checkpoints_welcome: bool,
     /// Revision that the hub will have when it has taken everything sent so far.
     cursor: u64,
     /// Revision that the hub is known to have.
@@ -58,6 +61,9 @@ pub(crate) struct Dialogue {
     /// Only the newest of each: a hub that asks more often than it reads gets one answer.
     answer: Option<u64>,
     beat: Option<u64>,
+    /// What the hub wants to compare.
+    compare: Option<Detail>,
+    checkpoint_due: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,11 +81,12 @@ enum Transfer {
 
 impl Dialogue {
     /// Opens with a hello of what is published now.
-    pub(crate) fn open(reader: Reader, who: &Speaker) -> (Self, Hello) {
-        let (inventory, groups) = reader.inventory();
+    pub(crate) fn open(reader: Reader, who: &Speaker, statuses: Digest) -> (Self, Hello) {
+        let (inventory, groups) = reader.inventory(&Detail::Roots);
         let dialogue = Self {
             phase: Phase::Offered(inventory.revision),
             offers_welcome: false,
+            checkpoints_welcome: false,
             cursor: inventory.revision,
             acknowledged: inventory.revision,
             transfer: None,
@@ -89,19 +96,24 @@ impl Dialogue {
             diagnostics: None,
             answer: None,
             beat: None,
+            compare: None,
+            checkpoint_due: false,
             reader,
         };
-        (dialogue, who.hello(inventory))
+        (dialogue, who.hello(inventory, statuses))
     }
 
     /// Takes a message of the hub.
     pub(crate) fn hear(&mut self, message: HubMessage) -> Result<Heard, SessionError> {
         match message {
             HubMessage::Welcome(welcome) => {
-                self.offers_welcome = welcome.capabilities.iter().any(|it| it == OFFER);
+                let has = |flag| welcome.capabilities.iter().any(|it| it == flag);
+                (self.offers_welcome, self.checkpoints_welcome) = (has(OFFER), has(RESUME));
                 return Ok(Heard::Welcomed(welcome));
             }
             HubMessage::Resync(resync) => return self.resync(&resync),
+            HubMessage::Resume(revision) => return Ok(self.resume(revision)),
+            HubMessage::Compare(compare) => return self.compared(compare),
             HubMessage::Ack(ack) => return Ok(self.taken(ack)),
             HubMessage::Nack(nack) => return Ok(Heard::Refused(nack)),
             HubMessage::Status(status) => return Ok(Heard::Status(status)),
@@ -113,21 +125,15 @@ impl Dialogue {
     }
 
     fn resync(&mut self, resync: &Resync) -> Result<Heard, SessionError> {
-        let offered = match self.phase {
-            Phase::Offered(revision) => Some(revision),
-            Phase::Flowing => None,
-        };
+        let offered = self.offered();
         if resync.scope == Scope::NOTHING {
             if let Some(revision) = offered {
                 (self.cursor, self.acknowledged) = (revision, revision);
-                self.phase = Phase::Flowing;
+                (self.phase, self.resyncs) = (Phase::Flowing, 0);
             }
             return Ok(Heard::Resync(resync.reason));
         }
-        self.resyncs += 1;
-        if self.resyncs > MAX_RESYNCS_UNACKNOWLEDGED {
-            return Err(SessionError::ResyncLoop(MAX_RESYNCS_UNACKNOWLEDGED));
-        }
+        self.asked()?;
         // Outside of the scope the hub has what it compared with, or else what it acknowledged.
         let snapshot = self
             .reader
@@ -139,6 +145,48 @@ impl Dialogue {
         Ok(Heard::Resync(resync.reason))
     }
 
+    /// The revision of the inventory that is with the hub.
+    fn offered(&self) -> Option<u64> {
+        match self.phase {
+            Phase::Offered(revision) => Some(revision),
+            Phase::Flowing => None,
+        }
+    }
+
+    /// Counts what the hub asks for.
+    fn asked(&mut self) -> Result<(), SessionError> {
+        self.resyncs += 1;
+        if self.resyncs > MAX_RESYNCS_UNACKNOWLEDGED {
+            return Err(SessionError::ResyncLoop(MAX_RESYNCS_UNACKNOWLEDGED));
+        }
+        Ok(())
+    }
+
+    /// The hub has an older revision of this run: the deltas from there lead to now, and a checkpoint proves it.
+    fn resume(&mut self, revision: u64) -> Heard {
+        if self.offered().is_none() {
+            return Heard::Nothing;
+        }
+        (self.cursor, self.acknowledged) = (revision, revision);
+        self.phase = Phase::Flowing;
+        self.checkpoint_due = true;
+        Heard::Resumed(revision)
+    }
+
+    /// The hub wants to know more: at once when it waits for nothing else, else behind what is under way.
+    fn compared(&mut self, compare: Compare) -> Result<Heard, SessionError> {
+        self.asked()?;
+        let detail = Detail::wanted(compare.groups);
+        if self.offered().is_some() {
+            let (inventory, groups) = self.reader.inventory(&detail);
+            self.groups = groups;
+            self.transfer = Some(Transfer::Deltas(VecDeque::new(), Some(inventory)));
+        } else {
+            self.compare = Some(detail);
+        }
+        Ok(Heard::Resync(compare.reason))
+    }
+
     fn taken(&mut self, ack: Ack) -> Heard {
         self.acknowledged = self.acknowledged.max(ack.revision.min(self.cursor));
         if self.unacknowledged.is_some_and(|revision| revision <= ack.revision) {
@@ -148,9 +196,10 @@ impl Dialogue {
         Heard::Taken(ack.held)
     }
 
-    /// A heartbeat is due.
+    /// A heartbeat is due, and with it, where nothing is under way, a checkpoint.
     pub(crate) fn beat(&mut self, sequence: u64) {
         self.beat = Some(sequence);
+        self.checkpoint_due = true;
     }
 
     /// Whether the hub owes an answer to what was sent.
@@ -160,15 +209,30 @@ impl Dialogue {
 
     /// Whether [`Dialogue::next`] has something to say.
     pub(crate) fn wants_to_send(&self) -> bool {
-        self.answer.is_some() || self.beat.is_some() || self.transfer.is_some() || self.has_news()
+        let urgent = self.answer.is_some() || self.beat.is_some();
+        urgent || self.transfer.is_some() || self.has_news() || self.may_check()
     }
 
     fn has_news(&self) -> bool {
         let version = self.reader.version();
         let news = version.revision != self.cursor
             || version.groups != self.groups
+            || self.compare.is_some()
             || Some(version.diagnostics) != self.diagnostics;
         news && !self.waits()
+    }
+
+    /// Whether the hub has all that was sent, and a checkpoint is due.
+    fn may_check(&self) -> bool {
+        self.checkpoint_due && self.checkpoints_welcome && self.transfer.is_none() && !self.waits()
+    }
+
+    /// None when something was published in this very moment: the checkpoint follows it.
+    fn checkpoint(&mut self) -> Option<AgentMessage> {
+        let (checkpoint, groups) = self.reader.checkpoint();
+        let current = checkpoint.revision == self.cursor && groups == self.groups;
+        self.checkpoint_due = !current;
+        current.then_some(AgentMessage::Checkpoint(checkpoint))
     }
 
     /// The next message, when there is one.
@@ -185,6 +249,9 @@ impl Dialogue {
             }
             self.begin_transfer()?;
         }
+        if self.may_check() {
+            return Ok(self.checkpoint());
+        }
         Ok(self.proceed())
     }
 
@@ -199,8 +266,11 @@ impl Dialogue {
 
     /// Deltas up to now; an offer behind them when completeness changed, or alone when deltas cannot lead there.
     fn begin_transfer(&mut self) -> Result<(), SessionError> {
-        let now = self.reader.catch_up(self.cursor);
-        let must_offer = now.groups != self.groups || now.deltas.is_none();
+        let wanted = self.compare.take();
+        // A hub that cannot ask for more must be told all at once.
+        let plain = if self.checkpoints_welcome { Detail::Roots } else { Detail::All };
+        let now = self.reader.catch_up(self.cursor, wanted.as_ref().unwrap_or(&plain));
+        let must_offer = now.groups != self.groups || now.deltas.is_none() || wanted.is_some();
         if must_offer && !self.offers_welcome {
             return Err(SessionError::Reoffer);
         }
@@ -258,13 +328,14 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    fn hello(&self, inventory: Inventory) -> Hello {
+    fn hello(&self, inventory: Inventory, statuses: Digest) -> Hello {
         Hello {
             cluster: self.cluster.to_string(),
             cluster_uid: self.cluster_uid.clone(),
             instance: self.instance.clone(),
             capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
             inventory,
+            statuses: Some(statuses),
         }
     }
 }

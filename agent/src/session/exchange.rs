@@ -175,7 +175,7 @@ impl Exchange<'_> {
         let Some(message) = self.dialogue.next()? else {
             return Ok(false);
         };
-        let progress = !matches!(message, AgentMessage::Heartbeat(..));
+        let progress = !matches!(message, AgentMessage::Heartbeat(..) | AgentMessage::Checkpoint(_));
         self.session.count(&message);
         permit.send(codec::to_agent_wire(message));
         Ok(progress)
@@ -187,7 +187,11 @@ impl Exchange<'_> {
         clock.heard = Instant::now();
         if matches!(
             message,
-            HubMessage::Ack(_) | HubMessage::Resync(_) | HubMessage::Welcome(_)
+            HubMessage::Ack(_)
+                | HubMessage::Resync(_)
+                | HubMessage::Resume(_)
+                | HubMessage::Compare(_)
+                | HubMessage::Welcome(_)
         ) {
             clock.progress = Instant::now();
         }
@@ -204,6 +208,10 @@ impl Exchange<'_> {
             Heard::Resync(reason) => {
                 debug!(hub, reason = reason.label(), "the hub says what it lacks");
                 session.metrics.resyncs(hub, reason.label());
+            }
+            Heard::Resumed(revision) => {
+                debug!(hub, revision, "the hub goes on from what it has");
+                session.metrics.resyncs(hub, "resume");
             }
             Heard::Taken(held) => log_held(hub, &held),
             Heard::Refused(nack) => {

@@ -6,29 +6,70 @@ use hubline::wire::{
     SnapshotEnd, TouchedBucket,
 };
 
-use super::compare::{Verdict, judge, lacking};
+use super::compare::{Verdict, coarse, judge, lacking};
 use super::event::{CloseReason, Effect, SessionId};
 use super::holdings::Outcome;
 use super::received::Received;
 use super::{Cluster, Cursor};
 
 /// After so many faults in a row a session is closed: one may be chance, two a race, three are a program's fault.
-const MAX_FAULTS: u32 = 3;
+pub(super) const MAX_FAULTS: u32 = 3;
 
 impl Cluster {
-    /// The agent says what it has: ask for exactly what differs.
-    pub(super) fn compare(&mut self, session: SessionId, inventory: &Inventory, effects: &mut Vec<Effect>) {
+    /// The agent says what it has: ask for exactly what differs. `from` is the revision of this run that the hub had
+    /// when an earlier session ended, for an agent that can go on from it.
+    pub(super) fn compare(
+        &mut self,
+        session: SessionId,
+        inventory: &Inventory,
+        from: Option<u64>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let asked = self.comparison.answered();
         self.groups.said(&inventory.groups);
         let lacking = lacking(self.holdings.digests(), &inventory.groups);
+        let from = from.filter(|from| (1..inventory.revision).contains(from));
         if lacking.is_empty() {
             self.reached(inventory.epoch, inventory.revision);
             self.groups.synchronized();
+            effects.push(resync(session, asked.unwrap_or(ResyncReason::Hello), Scope::NOTHING));
+        } else if let Some(from) = from {
+            self.cursor = Cursor::Resuming(from);
+            effects.push(Effect::Send(session, HubMessage::Resume(from)));
         } else {
             self.cursor = Cursor::Awaiting;
+            match asked {
+                Some(reason) => effects.push(self.ask(session, reason, lacking, &inventory.groups)),
+                None => effects.push(self.ask_closely(session, ResyncReason::Hello, lacking, &inventory.groups)),
+            }
         }
-        let scope = self.scope_of(lacking, &inventory.groups);
-        effects.push(resync(session, ResyncReason::Hello, scope));
         effects.push(self.meta());
+    }
+
+    fn ask(
+        &self,
+        session: SessionId,
+        reason: ResyncReason,
+        lacking: Vec<BucketSet>,
+        groups: &[GroupInventory],
+    ) -> Effect {
+        resync(session, reason, self.scope_of(lacking, groups))
+    }
+
+    /// As [`Cluster::ask`], but where whole groups differ of which the agent told one digest, and neither side has
+    /// little or nothing, their buckets are compared first.
+    fn ask_closely(
+        &mut self,
+        session: SessionId,
+        reason: ResyncReason,
+        lacking: Vec<BucketSet>,
+        groups: &[GroupInventory],
+    ) -> Effect {
+        let coarse = coarse(self.holdings.digests(), &lacking, groups);
+        if coarse.is_empty() || !self.live.as_ref().is_some_and(|live| live.resumes) {
+            return self.ask(session, reason, lacking, groups);
+        }
+        self.comparison.ask(session, reason, coarse)
     }
 
     /// Everything, when the hub has nothing at all; else the buckets.
@@ -67,7 +108,7 @@ impl Cluster {
             self.faults.snapshots = 0;
             self.groups.synchronized();
         } else {
-            self.outdated(session, left, effects);
+            self.outdated(session, left, &begin.groups, effects);
         }
         effects.push(self.meta());
     }
@@ -109,23 +150,29 @@ impl Cluster {
             return self.give_up(session, self.faults.snapshots, fault, effects);
         }
         let lacking = lacking(self.holdings.digests(), &begin.groups);
-        let scope = if lacking.is_empty() {
-            begin.scope
+        let reason = ResyncReason::BrokenSnapshot;
+        effects.push(if lacking.is_empty() {
+            resync(session, reason, begin.scope)
         } else {
-            self.scope_of(lacking, &begin.groups)
-        };
-        effects.push(resync(session, ResyncReason::BrokenSnapshot, scope));
+            self.ask_closely(session, reason, lacking, &begin.groups)
+        });
     }
 
     /// What changed outside of a snapshot's scope while it was asked for. The next one comes after all deltas up to
     /// it, so it agrees; one that again does not is counted as a fault.
-    fn outdated(&mut self, session: SessionId, left: Vec<BucketSet>, effects: &mut Vec<Effect>) {
+    fn outdated(
+        &mut self,
+        session: SessionId,
+        left: Vec<BucketSet>,
+        groups: &[GroupInventory],
+        effects: &mut Vec<Effect>,
+    ) {
         self.faults.snapshots += 1;
         if self.faults.snapshots >= MAX_FAULTS {
             let fault = "the digests outside of what was asked for differ".to_owned();
             return self.give_up(session, self.faults.snapshots, fault, effects);
         }
-        effects.push(resync(session, ResyncReason::DigestMismatch, Scope::Buckets(left)));
+        effects.push(self.ask_closely(session, ResyncReason::DigestMismatch, left, groups));
     }
 
     pub(super) fn delta(
@@ -135,12 +182,15 @@ impl Cluster {
         received: Vec<Received>,
         effects: &mut Vec<Effect>,
     ) {
-        match self.cursor {
+        let next = match self.cursor {
             // A snapshot of a later revision is on its way and holds this too.
             Cursor::Awaiting => return,
-            Cursor::At(revision) if revision != delta.base_revision => return self.gap(session, delta, effects),
-            Cursor::At(_) => {}
-        }
+            Cursor::At(revision) | Cursor::Resuming(revision) if revision != delta.base_revision => {
+                return self.gap(session, delta, effects);
+            }
+            Cursor::At(_) => Cursor::At(delta.revision),
+            Cursor::Resuming(_) => Cursor::Resuming(delta.revision),
+        };
         let (removals, held) = self.removals(&delta.removals);
         let gone = removals.iter().filter(|key| self.holdings.has(key)).count() as u64;
         if let Err(reason) = self.has_room(&received, gone) {
@@ -148,6 +198,7 @@ impl Cluster {
         }
         let outcome = self.replace(received, &removals);
         self.reached(self.epoch, delta.revision);
+        self.cursor = next;
         self.report(session, outcome, held, effects);
         self.verify(session, &delta.touched, effects);
         effects.push(self.meta());

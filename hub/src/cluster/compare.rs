@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use hubline::model::{Completeness, Group};
+use hubline::wire::digest::bucket_bits;
 use hubline::wire::{BucketSet, Digest, DigestTable, GroupInventory, Scope, SnapshotBegin, SnapshotEnd};
 
 use super::received::Received;
@@ -15,6 +16,19 @@ pub(super) fn lacking(mine: &DigestTable, groups: &[GroupInventory]) -> Vec<Buck
         .iter()
         .filter_map(|theirs| differing_group(mine, theirs))
         .collect()
+}
+
+/// The groups that differ as a whole only because the agent told one digest of them: neither side has so few that they
+/// are not divided, or nothing at all.
+pub(super) fn coarse(mine: &DigestTable, lacking: &[BucketSet], groups: &[GroupInventory]) -> Vec<Group> {
+    let divisible = |theirs: &&GroupInventory| {
+        let whole = |set: &BucketSet| set.group == theirs.group && set.buckets.is_empty();
+        theirs.digests.len() == 1
+            && bucket_bits(theirs.count) > 0
+            && mine.count(&theirs.group) > 0
+            && lacking.iter().any(whole)
+    };
+    groups.iter().filter(divisible).map(|it| it.group.clone()).collect()
 }
 
 /// The buckets that differ although they must not: those of complete groups.

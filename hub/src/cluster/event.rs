@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use hubline::model::{Diagnostic, Group, Key};
-use hubline::wire::{Delta, Epoch, Hello, HubMessage, Inventory, SnapshotBegin, SnapshotEnd};
+use hubline::wire::{Checkpoint, Delta, Digest, Epoch, Hello, HubMessage, Inventory, SnapshotBegin, SnapshotEnd};
 
 use super::Received;
 use crate::change::Change;
@@ -77,6 +77,13 @@ pub enum Event {
         /// Its upserts, read.
         received: Vec<Received>,
     },
+    /// The agent says what it has, as one digest.
+    Checkpoint {
+        /// Which session.
+        session: SessionId,
+        /// What it has.
+        checkpoint: Checkpoint,
+    },
     /// The agent says what is wrong in its cluster.
     Diagnostics {
         /// Which session.
@@ -103,8 +110,9 @@ pub enum Event {
 /// Something is to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// The hello is accepted: send the hub's [`hubline::wire::Welcome`].
-    Welcome(SessionId),
+    /// The hello is accepted: send the hub's [`hubline::wire::Welcome`], and what is said of its resources unless the
+    /// agent still has just that, by this digest.
+    Welcome(SessionId, Option<Digest>),
     /// Send a message.
     Send(SessionId, HubMessage),
     /// End a session.

@@ -62,6 +62,12 @@ impl Groups {
         }
     }
 
+    /// The groups of which the agent says that they are complete.
+    pub(super) fn complete(&self) -> impl Iterator<Item = &Group> {
+        let complete = |(_, record): &(&Group, &Record)| record.said == Some(Completeness::Complete);
+        self.records.iter().filter(complete).map(|(group, _)| group)
+    }
+
     /// Whether each group was complete at some time, and there is one.
     pub(super) fn settled(&self) -> bool {
         !self.records.is_empty() && self.records.values().all(|record| record.complete_once)

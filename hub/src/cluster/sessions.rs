@@ -1,10 +1,10 @@
 //! Who speaks for the cluster: takeover, standing by, silence.
 
-use hubline::wire::{Epoch, Hello, HubMessage};
+use hubline::wire::{Epoch, Hello, HubMessage, RESUME};
 use jiff::{SignedDuration, Timestamp};
 
 use super::event::{CloseReason, Effect, SessionId};
-use super::{Cluster, Cursor, Faults};
+use super::{Cluster, Comparison, Cursor, Faults};
 
 /// Silence after which a cluster is stale: three heartbeats of 5 s (reference/invariants.md).
 pub const STALE_AFTER: SignedDuration = SignedDuration::from_secs(15);
@@ -19,6 +19,8 @@ pub(super) struct Live {
     pub(super) instance: String,
     heard: Timestamp,
     pub(super) silent: bool,
+    /// It can go on from a revision, and compare more of what it has when asked.
+    pub(super) resumes: bool,
 }
 
 /// A run of an agent that is not heard for a while.
@@ -52,8 +54,10 @@ impl Cluster {
     }
 
     fn begin(&mut self, session: SessionId, hello: Hello, now: Timestamp, effects: &mut Vec<Effect>) {
+        let resumes = hello.capabilities.iter().any(|it| it == RESUME);
         self.live = Some(Live {
             session,
+            resumes,
             instance: hello.instance,
             heard: now,
             silent: false,
@@ -61,10 +65,15 @@ impl Cluster {
         self.last_seen = Some(now);
         self.uid = Some(hello.cluster_uid);
         self.faults = Faults::default();
-        self.epoch = hello.inventory.epoch;
+        self.comparison = Comparison::default();
+        if self.epoch != hello.inventory.epoch {
+            // A revision means nothing in another run.
+            (self.epoch, self.revision) = (hello.inventory.epoch, 0);
+        }
         self.cursor = Cursor::Awaiting;
-        effects.push(Effect::Welcome(session));
-        self.compare(session, &hello.inventory, effects);
+        effects.push(Effect::Welcome(session, hello.statuses));
+        let from = Some(self.revision).filter(|_| resumes);
+        self.compare(session, &hello.inventory, from, effects);
         effects.push(Effect::Summary);
     }
 

@@ -4,14 +4,50 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hubline::model::{ClusterId, GlobalKey, Key};
 use hubline::wire::limits::STATUS_BATCH;
-use hubline::wire::{ResourceStatus, Status};
+use hubline::wire::{Digest, ResourceStatus, Status};
+use tokio::time::{Duration, Instant};
+
+/// How long a session waits for the replay while the target has not been looked at whole, as after a restart of the hub:
+/// the statuses are then soon what the agent has already. A hub of 100,000 objects lists its target in some seconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The condition of what waits for the target.
+pub(super) const PENDING: &str = "Pending";
 
 /// What was said, and what must be looked at again. Bounded by the resources of the clusters.
 #[derive(Debug, Default)]
 pub(super) struct StatusBook {
-    said: BTreeMap<ClusterId, BTreeMap<Key, ResourceStatus>>,
+    said: BTreeMap<ClusterId, Said>,
     /// Only clusters with something to look at: asking whether there is any costs nothing, however many clusters.
     dirty: BTreeMap<ClusterId, BTreeSet<Key>>,
+    /// Sessions that wait for their replay: the digest of what their agent has, and until when.
+    waiting: BTreeMap<ClusterId, (Option<Digest>, Instant)>,
+}
+
+/// What is said of one cluster.
+#[derive(Debug, Default)]
+struct Said {
+    statuses: BTreeMap<Key, ResourceStatus>,
+    digest: Digest,
+    pending: usize,
+}
+
+impl Said {
+    fn set(&mut self, key: Key, now: Option<ResourceStatus>) -> Option<ResourceStatus> {
+        if let Some(status) = &now {
+            self.digest = self.digest.with(status.hash());
+            self.pending += usize::from(status.condition == PENDING);
+        }
+        let before = match now {
+            Some(status) => self.statuses.insert(key, status),
+            None => self.statuses.remove(&key),
+        };
+        if let Some(status) = &before {
+            self.digest = self.digest.without(status.hash());
+            self.pending -= usize::from(status.condition == PENDING);
+        }
+        before
+    }
 }
 
 impl StatusBook {
@@ -26,44 +62,54 @@ impl StatusBook {
     /// Whether there is anything to look at.
     #[must_use]
     pub(super) fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.dirty.is_empty() || !self.waiting.is_empty()
     }
 
     /// Clusters with something to look at.
     #[must_use]
-    pub(super) fn dirty(&self) -> Vec<ClusterId> {
-        self.dirty.keys().cloned().collect()
+    pub(super) fn dirty(&self) -> BTreeSet<ClusterId> {
+        self.dirty.keys().chain(self.waiting.keys()).cloned().collect()
     }
 
     /// Looks again at what was touched: `now` gives the status of a key, or none when nothing is to be said of it.
-    /// Returns what differs from what was said, cut into messages.
+    /// Returns what differs from what was said, cut into messages; nothing while a replay is waited for.
     pub(super) fn flush(&mut self, cluster: &ClusterId, now: impl Fn(&Key) -> Option<ResourceStatus>) -> Vec<Status> {
-        let Some(dirty) = self.dirty.remove(cluster) else {
-            return Vec::new();
-        };
-        let said = self.said.entry(cluster.clone()).or_default();
         let mut changed = Vec::new();
-        for key in dirty {
+        for key in self.dirty.remove(cluster).unwrap_or_default() {
+            let said = self.said.entry(cluster.clone()).or_default();
             match now(&key) {
-                Some(status) if said.get(&key) != Some(&status) => {
+                Some(status) if said.statuses.get(&key) != Some(&status) => {
                     changed.push(status.clone());
-                    said.insert(key, status);
+                    said.set(key, Some(status));
                 }
                 Some(_) => {}
-                None => changed.extend(said.remove(&key).map(gone)),
+                None => changed.extend(said.set(key, None).map(gone)),
             }
         }
-        batches(&changed)
+        match self.waiting.remove(cluster) {
+            Some((has, until)) => self.replay(cluster, has, until),
+            None => batches(&changed),
+        }
     }
 
-    /// Everything that is said of a cluster, for a session that begins.
+    /// What a session that begins is told: everything that is said of its cluster, or nothing when that is what the
+    /// agent `has`. Later, with a flush, when much of it is about to change.
     #[must_use]
-    pub(super) fn replay(&self, cluster: &ClusterId) -> Vec<Status> {
-        let said: Vec<_> = self
-            .said
-            .get(cluster)
-            .map(|said| said.values().cloned().collect())
-            .unwrap_or_default();
+    pub(super) fn begin(&mut self, cluster: &ClusterId, has: Option<Digest>) -> Vec<Status> {
+        self.replay(cluster, has, Instant::now() + PATIENCE)
+    }
+
+    fn replay(&mut self, cluster: &ClusterId, has: Option<Digest>, until: Instant) -> Vec<Status> {
+        let nothing = Said::default();
+        let said = self.said.get(cluster).unwrap_or(&nothing);
+        if has == Some(said.digest) {
+            return Vec::new();
+        }
+        if said.pending > 0 && Instant::now() < until {
+            self.waiting.insert(cluster.clone(), (has, until));
+            return Vec::new();
+        }
+        let said: Vec<_> = said.statuses.values().cloned().collect();
         let mut messages = batches(&said);
         if messages.is_empty() {
             messages.push(Status {
@@ -127,7 +173,7 @@ mod tests {
         let cluster = key("x").cluster;
         book.touch(&key("x"));
         book.touch(&key("y"));
-        assert_eq!(book.dirty(), std::slice::from_ref(&cluster));
+        assert_eq!(book.dirty(), [cluster.clone()].into());
         let first = book.flush(&cluster, |key| Some(status(key, "Pending")));
         assert_eq!(first.iter().map(|it| it.statuses.len()).sum::<usize>(), 2);
 
@@ -146,14 +192,14 @@ mod tests {
         book.touch(&key("y"));
         assert!(book.flush(&cluster, |_| None)[0].statuses[0].gone);
 
-        let replay = book.replay(&cluster);
+        let replay = book.begin(&cluster, None);
         assert!(replay[0].replay_begin && replay[0].replay_end);
         assert_eq!(replay[0].statuses, [status(&key("x").key, "Programmed")]);
     }
 
     #[test]
     fn a_replay_of_nothing_is_still_a_replay() {
-        let replay = StatusBook::default().replay(&key("x").cluster);
+        let replay = StatusBook::default().begin(&key("x").cluster, None);
         assert_eq!(
             replay,
             [Status {
@@ -162,5 +208,42 @@ mod tests {
                 statuses: Vec::new()
             }]
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_agent_has_is_not_replayed() {
+        let (mut book, key) = (StatusBook::default(), key("x"));
+        book.touch(&key);
+        book.flush(&key.cluster, |it| Some(status(it, "Programmed")));
+        let has = Digest::default().with(status(&key.key, "Programmed").hash());
+        assert_eq!(book.begin(&key.cluster, Some(has)), []);
+        let other = Digest::default().with(status(&key.key, "Pending").hash());
+        assert_eq!(book.begin(&key.cluster, Some(other)).len(), 1);
+        // Gone and back again: the digest follows.
+        book.touch(&key);
+        assert!(book.flush(&key.cluster, |_| None)[0].statuses[0].gone);
+        assert_eq!(book.begin(&key.cluster, Some(Digest::default())), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replay_waits_for_the_target_but_not_for_ever() {
+        let (mut book, key) = (StatusBook::default(), key("x"));
+        let say = |book: &mut StatusBook, condition| {
+            book.touch(&key);
+            book.flush(&key.cluster, |_| Some(status(&key.key, condition)))
+        };
+        say(&mut book, PENDING);
+        let has = Digest::default().with(status(&key.key, "Programmed").hash());
+        assert_eq!(book.begin(&key.cluster, Some(has)), []);
+        assert!(book.is_dirty(), "it is not forgotten");
+        assert_eq!(say(&mut book, "Programmed"), [], "the agent has it already");
+        assert!(!book.is_dirty());
+
+        say(&mut book, PENDING);
+        assert_eq!(book.begin(&key.cluster, Some(has)), []);
+        tokio::time::advance(PATIENCE).await;
+        let told = book.flush(&key.cluster, |_| None);
+        assert!(told[0].replay_begin && told[0].replay_end);
+        assert_eq!(told[0].statuses[0].condition, PENDING);
     }
 }

@@ -21,6 +21,7 @@ struct Counters {
     resource_bytes: Counter,
     refused: Family<Label, Counter>,
     resyncs: Family<Label, Counter>,
+    comparisons: Family<Label, Counter>,
     nacks: Counter,
 }
 
@@ -41,6 +42,11 @@ impl IngestMetrics {
         );
         registry.register("refused", "Streams ended by the hub, by reason", it.refused.clone());
         registry.register("resyncs", "Resyncs asked for, by reason", it.resyncs.clone());
+        registry.register(
+            "comparisons",
+            "Comparisons of all buckets asked for, by reason",
+            it.comparisons.clone(),
+        );
         registry.register("nacks", "Resources refused", it.nacks.clone());
         metrics
     }
@@ -66,6 +72,13 @@ impl IngestMetrics {
             HubMessage::Resync(resync) => {
                 let reason = resync.reason.label();
                 self.0.resyncs.get_or_create(&[("reason", reason)]).inc();
+            }
+            HubMessage::Resume(_) => {
+                self.0.resyncs.get_or_create(&[("reason", "resume")]).inc();
+            }
+            HubMessage::Compare(compare) => {
+                let reason = compare.reason.label();
+                self.0.comparisons.get_or_create(&[("reason", reason)]).inc();
             }
             HubMessage::Nack(_) => {
                 self.0.nacks.inc();

@@ -181,6 +181,7 @@ impl Reader {
                 };
                 self.tell(event, None).await
             }
+            AgentMessage::Checkpoint(checkpoint) => self.tell(Event::Checkpoint { session, checkpoint }, None).await,
             AgentMessage::Heartbeat(sequence, false) => {
                 self.shared
                     .sessions
@@ -253,6 +254,7 @@ fn kind(message: &proto::AgentMessage) -> &'static str {
         Some(Message::Delta(_)) => "delta",
         Some(Message::Diagnostics(_)) => "diagnostics",
         Some(Message::Heartbeat(_)) => "heartbeat",
+        Some(Message::Checkpoint(_)) => "checkpoint",
         None => "unknown",
     }
 }

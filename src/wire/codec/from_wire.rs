@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::super::limits::{MAX_BUCKET_BITS, MAX_DIAGNOSTICS, MAX_GROUPS, MAX_RESOURCE_BYTES};
 use super::super::message::{
-    Ack, AgentMessage, BucketSet, Delta, Epoch, GroupInventory, Held, Hello, HubMessage, Inventory, Nack,
+    Ack, AgentMessage, BucketSet, Checkpoint, Compare, Delta, Epoch, GroupInventory, Held, Hello, HubMessage, Inventory, Nack,
     ResourceStatus, Resync, ResyncReason, Scope, SnapshotBegin, SnapshotEnd, Status, TouchedBucket, Welcome,
 };
 use super::super::resource::too_large;
@@ -34,6 +34,10 @@ pub fn agent_message(message: p::AgentMessage) -> Result<AgentMessage> {
         Some(Message::Delta(it)) => AgentMessage::Delta(delta(it)?),
         Some(Message::Diagnostics(it)) => diagnostics(it)?,
         Some(Message::Heartbeat(it)) => AgentMessage::Heartbeat(it.sequence, it.answer),
+        Some(Message::Checkpoint(it)) => AgentMessage::Checkpoint(Checkpoint {
+            revision: it.revision,
+            digest: digest("checkpoint.digest", &it.digest)?,
+        }),
     })
 }
 
@@ -51,6 +55,8 @@ pub fn hub_message(message: p::HubMessage) -> Result<HubMessage> {
             heartbeat_interval_ms: it.heartbeat_interval_ms,
         }),
         Some(Message::Resync(it)) => HubMessage::Resync(resync(it)?),
+        Some(Message::Resume(it)) => HubMessage::Resume(it.revision),
+        Some(Message::Compare(it)) => HubMessage::Compare(compare(it)?),
         Some(Message::Ack(it)) => HubMessage::Ack(ack(it)?),
         Some(Message::Nack(it)) => HubMessage::Nack(Nack {
             key: key("nack.key", it.key)?,
@@ -101,6 +107,7 @@ fn hello(hello: p::Hello) -> Result<Hello> {
         instance: hello.instance,
         capabilities: hello.capabilities,
         inventory: inventory(hello.inventory.ok_or_else(|| WireError::missing("hello.inventory"))?)?,
+        statuses: hello.statuses.map(|it| digest("hello.statuses", &it)).transpose()?,
     })
 }
 
@@ -249,17 +256,32 @@ fn diagnostic(it: p::Diagnostic) -> Diagnostic {
 }
 
 fn resync(resync: p::Resync) -> Result<Resync> {
+    Ok(Resync {
+        reason: reason(resync.reason()),
+        scope: scope(resync.everything, resync.scope)?,
+    })
+}
+
+fn reason(reason: p::resync::Reason) -> ResyncReason {
     use p::resync::Reason;
-    let reason = match resync.reason() {
+    match reason {
         Reason::Unspecified | Reason::Hello => ResyncReason::Hello,
         Reason::Gap => ResyncReason::Gap,
         Reason::DigestMismatch => ResyncReason::DigestMismatch,
         Reason::BrokenSnapshot => ResyncReason::BrokenSnapshot,
         Reason::Operator => ResyncReason::Operator,
-    };
-    Ok(Resync {
+    }
+}
+
+fn compare(compare: p::Compare) -> Result<Compare> {
+    if compare.groups.len() > MAX_GROUPS {
+        return Err(too_large("compare.groups", compare.groups.len(), MAX_GROUPS));
+    }
+    let reason = reason(compare.reason());
+    let groups = compare.groups.into_iter().map(|group| decode::group(Some(group)));
+    Ok(Compare {
         reason,
-        scope: scope(resync.everything, resync.scope)?,
+        groups: groups.collect::<Result<_>>()?,
     })
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::super::message::{
-    Ack, AgentMessage, BucketSet, Delta, Epoch, GroupInventory, Hello, HubMessage, Inventory, ResourceStatus, Resync,
+    Ack, AgentMessage, BucketSet, Compare, Delta, Epoch, GroupInventory, Hello, HubMessage, Inventory, ResourceStatus, Resync,
     ResyncReason, Scope, SnapshotBegin, Status, TouchedBucket, Welcome,
 };
 use super::super::{ContentHash, Digest, EncodedResource, proto as p};
@@ -32,6 +32,10 @@ pub fn to_agent_wire(message: AgentMessage) -> p::AgentMessage {
             Some(Message::Diagnostics(p::Diagnostics { diagnostics, omitted }))
         }
         AgentMessage::Heartbeat(sequence, answer) => Some(Message::Heartbeat(p::Heartbeat { sequence, answer })),
+        AgentMessage::Checkpoint(it) => Some(Message::Checkpoint(p::Checkpoint {
+            revision: it.revision,
+            digest: digest(it.digest),
+        })),
         AgentMessage::Unknown => None,
     };
     p::AgentMessage { message }
@@ -44,6 +48,8 @@ pub fn to_hub_wire(message: HubMessage) -> p::HubMessage {
     let message = match message {
         HubMessage::Welcome(it) => Some(Message::Welcome(welcome(it))),
         HubMessage::Resync(it) => Some(Message::Resync(resync(it))),
+        HubMessage::Resume(revision) => Some(Message::Resume(p::Resume { revision })),
+        HubMessage::Compare(it) => Some(Message::Compare(compare(&it))),
         HubMessage::Ack(it) => Some(Message::Ack(ack(it))),
         HubMessage::Nack(it) => Some(Message::Nack(p::Nack {
             key: Some(encode::key(&it.key)),
@@ -78,6 +84,7 @@ fn hello(hello: Hello) -> p::Hello {
         instance: hello.instance,
         capabilities: hello.capabilities,
         inventory: Some(inventory(hello.inventory)),
+        statuses: hello.statuses.map(digest),
     }
 }
 
@@ -179,19 +186,29 @@ fn welcome(it: Welcome) -> p::Welcome {
 }
 
 fn resync(resync: Resync) -> p::Resync {
+    let (everything, scope) = scope(resync.scope);
+    p::Resync {
+        reason: reason(resync.reason).into(),
+        everything,
+        scope,
+    }
+}
+
+fn reason(reason: ResyncReason) -> p::resync::Reason {
     use p::resync::Reason;
-    let reason = match resync.reason {
+    match reason {
         ResyncReason::Hello => Reason::Hello,
         ResyncReason::Gap => Reason::Gap,
         ResyncReason::DigestMismatch => Reason::DigestMismatch,
         ResyncReason::BrokenSnapshot => Reason::BrokenSnapshot,
         ResyncReason::Operator => Reason::Operator,
-    };
-    let (everything, scope) = scope(resync.scope);
-    p::Resync {
-        reason: reason.into(),
-        everything,
-        scope,
+    }
+}
+
+fn compare(compare: &Compare) -> p::Compare {
+    p::Compare {
+        reason: reason(compare.reason).into(),
+        groups: compare.groups.iter().map(encode::group).collect(),
     }
 }
 
@@ -209,17 +226,20 @@ fn ack(ack: Ack) -> p::Ack {
 }
 
 fn status(status: Status) -> p::Status {
-    let one = |it: ResourceStatus| p::ResourceStatus {
+    p::Status {
+        replay_begin: status.replay_begin,
+        replay_end: status.replay_end,
+        statuses: status.statuses.into_iter().map(resource_status).collect(),
+    }
+}
+
+pub(crate) fn resource_status(it: ResourceStatus) -> p::ResourceStatus {
+    p::ResourceStatus {
         key: Some(encode::key(&it.key)),
         content_hash: hash(it.content_hash),
         condition: it.condition,
         reason: it.reason,
         message: it.message,
         gone: it.gone,
-    };
-    p::Status {
-        replay_begin: status.replay_begin,
-        replay_end: status.replay_end,
-        statuses: status.statuses.into_iter().map(one).collect(),
     }
 }

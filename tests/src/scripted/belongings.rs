@@ -99,6 +99,7 @@ impl Belongings {
                 revision: self.revision,
                 groups: self.inventories(),
             },
+            statuses: None,
         })
     }
 

@@ -8,6 +8,7 @@ use tokio::time::Duration;
 
 use super::hub::{Agent, ScriptedHub, completeness, key};
 use crate::output::Output;
+use crate::publish::Detail;
 
 fn unknown() -> Output {
     completeness(Completeness::Unknown {
@@ -24,7 +25,7 @@ async fn a_hub_that_lacks_everything_gets_a_snapshot_and_then_deltas() {
         (peer.hello.cluster.as_str(), peer.hello.cluster_uid.as_str()),
         ("a", "uid")
     );
-    assert_eq!(peer.hello.inventory, agent.reader().inventory().0);
+    assert_eq!(peer.hello.inventory, agent.reader().inventory(&Detail::Roots).0);
     assert!(peer.hello.capabilities.iter().any(|it| it == "offer"));
     peer.accept(Scope::Everything).await;
     let (revision, scope, names) = peer.snapshot().await;
@@ -119,7 +120,7 @@ async fn a_completeness_that_changes_is_offered_behind_the_deltas() {
     let AgentMessage::Offer(offer) = peer.next().await else {
         panic!("no offer");
     };
-    assert_eq!(offer, agent.reader().inventory().0);
+    assert_eq!(offer, agent.reader().inventory(&Detail::All).0);
     assert!(matches!(offer.groups[0].completeness, Completeness::Unknown { .. }));
     // Until the hub has said what it lacks, nothing that depends on it is sent.
     agent.set("b", 1);

@@ -15,7 +15,7 @@ fn a_hello_is_answered_with_exactly_what_differs() {
     let mut cluster = cluster();
     assert_eq!(cluster.phase(), Phase::Unknown);
     let effects = cluster.on(agent.hello(1), now(0));
-    assert_eq!(effects.first(), Some(&Effect::Welcome(SessionId(1))));
+    assert_eq!(effects.first(), Some(&Effect::Welcome(SessionId(1), None)));
     let resync = asked(&effects, 1).unwrap();
     assert_eq!((resync.reason, resync.scope), (ResyncReason::Hello, Scope::Everything));
     assert_eq!((cluster.phase(), cluster.settled()), (Phase::Syncing, false));
@@ -80,7 +80,7 @@ fn a_newer_run_takes_over_and_an_older_stands_by() {
     let again = Some("say-hello-again");
     assert_eq!((closed(&effects, 1), closed(&effects, 2)), (again, again));
     let effects = cluster.on(older.hello(4), now(5));
-    assert_eq!(effects.first(), Some(&Effect::Welcome(SessionId(4))));
+    assert_eq!(effects.first(), Some(&Effect::Welcome(SessionId(4), None)));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_silent_session_may_be_taken_over_by_any() {
         assert_eq!(cluster.phase(), phase, "{second}");
     }
     let effects = cluster.on(Agent::new(4, 1).hello(2), now(41));
-    assert!(effects.contains(&Effect::Welcome(SessionId(2))));
+    assert!(effects.contains(&Effect::Welcome(SessionId(2), None)));
 }
 
 #[test]

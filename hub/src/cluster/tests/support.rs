@@ -173,6 +173,7 @@ impl Agent {
             instance: format!("agent-{session}"),
             capabilities: Vec::new(),
             inventory: self.inventory(),
+            statuses: None,
         };
         let session = SessionId(session);
         Event::Opened { session, hello }

@@ -112,7 +112,7 @@ async fn core(
         let effects = cluster.lock().unwrap().on(inbound.event, model::now(0));
         for effect in effects {
             match effect {
-                Effect::Welcome(session) => sessions.welcome(session),
+                Effect::Welcome(session, _) => sessions.welcome(session),
                 Effect::Send(session, message) => sessions.send(session, message),
                 Effect::Close(session, reason) => sessions.close(session, reason),
                 Effect::Changed(_) | Effect::Quarantine(_) | Effect::Persist(_) | Effect::Summary => {}
