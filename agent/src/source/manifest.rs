@@ -3,6 +3,7 @@
 //! The directory is watched, which also sees the symbolic link that Kubernetes swaps in ConfigMap mounts, and read
 //! again now and then in case the file system tells nothing. A broken file or document is reported and withdraws
 //! nothing: the last good objects of that file stay in force, and so does everything when the directory cannot be read.
+//! A file that is half-written may look whole: what a reading takes away is looked at twice (`state`).
 //! What is broken at the first reading has no last good form: then the kinds that may stand there are not known whole.
 
 mod document;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use notify::Watcher;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -28,7 +30,7 @@ pub use files::MAX_FILE_BYTES;
 /// Times of the manifest source.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
-    /// How long changes are gathered before the directory is read.
+    /// For how long nothing must have changed before the directory is read, and between two looks at what may be gone.
     pub debounce: Duration,
     /// How often it is read although nothing was noticed.
     pub rescan: Duration,
@@ -44,6 +46,9 @@ impl Default for Times {
         }
     }
 }
+
+/// Most debounces that a reading is put off by changes that do not end: a second, by the default.
+const PATIENCE: u32 = 10;
 
 /// Reads a directory once.
 ///
@@ -75,8 +80,17 @@ async fn follow(directory: PathBuf, times: Times, events: &mpsc::Sender<SourceEv
         if watcher.is_none() {
             watcher = watch(&directory, Arc::clone(&changed));
         }
-        let news = match scan(directory.clone()).await {
-            Ok(scan) => manifests.update(scan),
+        let read = match manifests.is_begun() {
+            true => scan(&directory).await,
+            false => first_scan(&directory, times.debounce).await,
+        };
+        let mut doubtful = false;
+        let news = match read {
+            Ok(scan) => {
+                let news = manifests.update(scan);
+                doubtful = manifests.is_doubtful();
+                news
+            }
             Err(reason) => {
                 warn!(directory = %directory.display(), reason, "manifest directory cannot be read");
                 watcher = None;
@@ -88,14 +102,34 @@ async fn follow(directory: PathBuf, times: Times, events: &mpsc::Sender<SourceEv
                 return info!("nobody reads the manifests any more");
             }
         }
-        tokio::select! {
-            () = changed.notified() => tokio::time::sleep(times.debounce).await,
-            () = tokio::time::sleep(times.rescan) => {}
+        let wait = if doubtful { times.debounce } else { times.rescan };
+        if timeout(wait, changed.notified()).await.is_ok() {
+            quiet(&changed, times.debounce).await;
         }
     }
 }
 
-async fn scan(directory: PathBuf) -> Result<files::Scan, String> {
+/// Returns once nothing has changed for a debounce, or patience ends.
+async fn quiet(changed: &Notify, debounce: Duration) {
+    let ends = Instant::now() + debounce * PATIENCE;
+    while Instant::now() < ends && timeout(debounce, changed.notified()).await.is_ok() {}
+}
+
+/// The first reading has nothing before it that could stay in force: it counts when the next one gives the same.
+async fn first_scan(directory: &Path, debounce: Duration) -> Result<files::Scan, String> {
+    let mut last = scan(directory).await?;
+    for _ in 0..PATIENCE {
+        sleep(debounce).await;
+        let before = std::mem::replace(&mut last, scan(directory).await?);
+        if before == last {
+            break;
+        }
+    }
+    Ok(last)
+}
+
+async fn scan(directory: &Path) -> Result<files::Scan, String> {
+    let directory = directory.to_owned();
     let read = tokio::task::spawn_blocking(move || files::read(&directory)).await;
     read.unwrap_or_else(|error| Err(error.to_string()))
 }

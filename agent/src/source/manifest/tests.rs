@@ -74,6 +74,16 @@ impl Directory {
         std::fs::write(self.folder.path().join(name), text).unwrap();
     }
 
+    fn remove(&self, name: &str) {
+        std::fs::remove_file(self.folder.path().join(name)).unwrap();
+    }
+
+    /// As `follow` does when something may be gone.
+    fn read_twice(&mut self) -> Vec<SourceEvent> {
+        self.read();
+        self.read()
+    }
+
     fn read(&mut self) -> Vec<SourceEvent> {
         let events = self.manifests.update(files::read(self.folder.path()).unwrap());
         events.iter().cloned().for_each(|event| self.reader.take(event));
@@ -111,7 +121,7 @@ fn malformed_yaml_keeps_the_last_good_objects_of_its_file() {
     assert_eq!((&*problem.object.name, problem.severity), ("a.yaml", Severity::Error));
     assert!(problem.field.starts_with("document 2, line "), "{problem}");
     directory.write("a.yaml", &service("web", 82));
-    directory.read();
+    directory.read_twice();
     assert_eq!(
         directory.reader.ports(),
         [("shop/other".to_owned(), 81), ("shop/web".to_owned(), 82)]
@@ -135,8 +145,8 @@ fn a_file_that_cannot_be_read_keeps_its_objects() {
     directory.read();
     assert_eq!(directory.reader.ports().len(), 1);
     assert!(directory.reader.messages()[0].contains("larger than the 4194304 bytes"));
-    std::fs::remove_file(directory.folder.path().join("a.yaml")).unwrap();
-    directory.read();
+    directory.remove("a.yaml");
+    directory.read_twice();
     assert_eq!(directory.reader.ports().len(), 0);
 }
 
@@ -166,8 +176,8 @@ fn the_first_of_two_files_has_an_object() {
             "File c.yaml: Service shop/web stands in b.yaml too, which is in force (Duplicate)",
         ]
     );
-    std::fs::remove_file(directory.folder.path().join("b.yaml")).unwrap();
-    directory.read();
+    directory.remove("b.yaml");
+    directory.read_twice();
     assert_eq!(directory.reader.ports(), [("shop/web".to_owned(), 82)]);
 }
 
@@ -235,8 +245,8 @@ fn a_document_whose_kind_is_known_hides_only_that_kind() {
         directory.read();
         let kinds: Vec<Kind> = directory.reader.unread.keys().copied().collect();
         assert_eq!(kinds, [Kind::Service]);
-        std::fs::remove_file(directory.folder.path().join("a.yaml")).unwrap();
-        directory.read();
+        directory.remove("a.yaml");
+        directory.read_twice();
         assert!(directory.reader.unread.is_empty());
     }
 }
@@ -253,6 +263,137 @@ fn a_file_that_breaks_or_appears_broken_later_leaves_every_kind_known() {
     let mut anew = Manifests::default().update(files::read(directory.folder.path()).unwrap());
     assert!(directory.reader.unread.is_empty() && directory.reader.problems.len() == 2);
     assert!(matches!(anew.remove(0), SourceEvent::Unread(kinds) if kinds.len() == Kind::ALL.len()));
+}
+
+fn deletes(events: &[SourceEvent]) -> usize {
+    events
+        .iter()
+        .filter(|event| matches!(event, SourceEvent::Delete(_)))
+        .count()
+}
+
+/// Two services and an Ingress whose last lines are list items, so that most beginnings of it are whole YAML.
+fn whole_file() -> String {
+    let path = |name: &str| {
+        format!(
+            "      - {{path: /{name}, pathType: Prefix, backend: {{service: {{name: {name}, port: {{number: 80}}}}}}}}\n"
+        )
+    };
+    let ingress = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web, namespace: shop}\nspec:\n  rules:\n  - http:\n      paths:\n";
+    let ingress = [ingress.to_owned(), path("web"), path("api")].concat();
+    [service("web", 80), service("api", 80), ingress].join("---\n")
+}
+
+#[test]
+fn a_half_written_file_withdraws_nothing() {
+    let whole = whole_file();
+    for end in 0..whole.len() {
+        let mut directory = Directory::new();
+        directory.write("a.yaml", &whole);
+        directory.read();
+        let before = directory.reader.objects.clone();
+        directory.write("a.yaml", &whole[..end]);
+        let half = directory.read();
+        assert_eq!(directory.reader.objects, before, "the first {end} bytes: {half:?}");
+        directory.write("a.yaml", &whole);
+        directory.read();
+        assert_eq!(directory.reader.objects, before, "the first {end} bytes, then all");
+        assert!(!directory.manifests.is_doubtful());
+    }
+}
+
+#[test]
+fn what_a_file_takes_away_counts_at_the_second_look() {
+    let mut directory = Directory::new();
+    directory.write("a.yaml", &[service("web", 80), service("api", 80)].join("---\n"));
+    directory.read();
+    directory.write("a.yaml", &[service("web", 81), service("new", 80)].join("---\n"));
+    assert_eq!(deletes(&directory.read()), 0);
+    let ports = [("shop/api", 80), ("shop/new", 80), ("shop/web", 81)].map(|(name, port)| (name.to_owned(), port));
+    assert_eq!(directory.reader.ports(), ports, "changes and additions count at once");
+    directory.write("a.yaml", &[service("web", 82), service("new", 80)].join("---\n"));
+    assert_eq!(deletes(&directory.read()), 0, "it is being written still");
+    assert!(directory.manifests.is_doubtful());
+    assert_eq!(deletes(&directory.read()), 1);
+    assert_eq!(directory.reader.ports().len(), 2);
+    assert!(!directory.manifests.is_doubtful());
+}
+
+#[test]
+fn a_file_that_is_gone_is_missed_twice_and_a_renamed_one_changes_nothing() {
+    let mut directory = Directory::new();
+    directory.write("a.yaml", &service("web", 80));
+    directory.read();
+    directory.remove("a.yaml");
+    assert_eq!(directory.read(), []);
+    directory.write("a.yaml", &service("web", 80));
+    assert_eq!(directory.read(), [], "saved by way of a rename");
+    std::fs::rename(
+        directory.folder.path().join("a.yaml"),
+        directory.folder.path().join("b.yaml"),
+    )
+    .unwrap();
+    assert_eq!(directory.read_twice(), []);
+    assert_eq!(directory.reader.ports().len(), 1);
+    directory.remove("b.yaml");
+    assert_eq!(deletes(&directory.read()), 0);
+    assert_eq!(deletes(&directory.read()), 1);
+    assert_eq!(directory.read(), []);
+}
+
+#[test]
+fn an_object_that_moves_and_changes_counts_at_once() {
+    let mut directory = Directory::new();
+    directory.write("a.yaml", &[service("web", 80), service("api", 80)].join("---\n"));
+    directory.write("b.yaml", &service("other", 80));
+    directory.read();
+    directory.write("a.yaml", &service("web", 80));
+    directory.write("b.yaml", &[service("other", 80), service("api", 81)].join("---\n"));
+    directory.read();
+    assert!(directory.reader.ports().contains(&("shop/api".to_owned(), 81)));
+    assert_eq!(directory.reader.messages(), Vec::<String>::new());
+    assert_eq!(directory.read(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_waits_for_quiet_and_not_for_ever() {
+    let debounce = Duration::from_millis(100);
+    let changed = Arc::new(Notify::new());
+    let begun = Instant::now();
+    quiet(&changed, debounce).await;
+    assert_eq!(begun.elapsed(), debounce, "nothing more changes");
+    let writer = changed.clone();
+    let writing = tokio::spawn(async move {
+        loop {
+            writer.notify_one();
+            sleep(Duration::from_millis(60)).await;
+        }
+    });
+    let begun = Instant::now();
+    quiet(&changed, debounce).await;
+    let waited = begun.elapsed();
+    assert!(
+        waited > 5 * debounce && waited <= (PATIENCE + 1) * debounce,
+        "{waited:?}"
+    );
+    writing.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_reading_is_two_that_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.yaml");
+    let whole = whole_file();
+    let debounce = Duration::from_millis(100);
+    std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    let end = whole.clone();
+    let writing = tokio::spawn(async move {
+        sleep(Duration::from_millis(50)).await;
+        std::fs::write(file, end).unwrap();
+    });
+    let scan = first_scan(folder.path(), debounce).await.unwrap();
+    writing.await.unwrap();
+    assert_eq!(scan["a.yaml"].as_deref(), Ok(&*whole));
 }
 
 /// Runs the source and gives what a reader holds when it is as wanted.
