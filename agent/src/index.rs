@@ -163,7 +163,7 @@ impl Index {
     }
 
     /// Makes every certificate dirty.
-    pub(crate) fn touch_secrets(&mut self) {
+    fn touch_secrets(&mut self) {
         self.dirty
             .extend(self.secret_users.targets().cloned().map(Unit::Secret));
     }

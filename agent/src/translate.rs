@@ -146,7 +146,12 @@ impl Translator {
             groups: output.groups.unwrap_or_default(),
             resources: output.upserts,
         };
-        (snapshot, fresh.diagnostics)
+        let diagnostics = if fresh.is_settled() {
+            fresh.all_diagnostics()
+        } else {
+            Vec::new()
+        };
+        (snapshot, diagnostics)
     }
 
     fn concerns(&self, event: &SourceEvent) -> bool {
@@ -176,17 +181,11 @@ impl Translator {
     /// Once every Secret that is referred to was answered for, certificates are complete, and stay so; not while there
     /// is something unread that may refer to others.
     fn note_answered_secrets(&mut self) {
-        let listed = groups::CERTIFICATES.is_listed(&self.index);
-        if self.index.secrets.all_answered || !listed {
-            return;
-        }
-        let wanted = self.index.wanted_secrets();
-        if self.index.secrets.unanswered(&wanted).is_some() {
-            return;
-        }
-        self.index.secrets.all_answered = groups::CERTIFICATES.unread(&self.index).is_none();
-        if !std::mem::replace(&mut self.index.secrets.answered, true) {
-            self.index.touch_secrets();
+        let certificates = &groups::CERTIFICATES;
+        let readable = certificates.is_listed(&self.index) && certificates.unread(&self.index).is_none();
+        if readable && !self.index.secrets.all_answered {
+            let wanted = self.index.wanted_secrets();
+            self.index.secrets.all_answered = self.index.secrets.unanswered(&wanted).is_none();
         }
     }
 

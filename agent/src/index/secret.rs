@@ -63,9 +63,8 @@ pub struct Secrets {
     slots: BTreeMap<Name, Slot>,
     /// Requests by name that brought none: no reason when the Secret does not exist.
     missing: BTreeMap<Name, Option<String>>,
-    /// Whether every Secret that is referred to was answered for at some time: then certificates are published.
-    pub(crate) answered: bool,
-    /// Whether that was so while all that refers to Secrets was read: then certificates are complete.
+    /// Whether every Secret that is referred to was answered for at some time, while all that refers to Secrets was
+    /// read: then certificates are complete.
     pub(crate) all_answered: bool,
 }
 

@@ -52,10 +52,8 @@ fn known(rendered: &mut Rendered, index: &Index, name: &Name, slot: &Slot) {
     }
     let pair = &slot.pair;
     let hosts = hosts(index, name, pair);
-    if hosts.is_empty() && !slot.has_good {
-        return;
-    }
-    if hosts.is_empty() {
+    // What was never good is published even without hosts: only the hub knows whether there was a good one before.
+    if hosts.is_empty() && slot.has_good {
         let message = format!("neither the Ingress nor the certificate in Secret {name} names a host to serve it for");
         report_to_users(rendered, index, name, &message);
         return;

@@ -3,6 +3,7 @@
 //! A group is complete once all of them were listed completely, and stays so: later failures remove nothing.
 //! Before that it is unknown, none of its resources is published, and the hub keeps what it has. While some object of
 //! such a kind was never read, the group is unknown too, but what is made of the others is published: it is partial.
+//! So it is with certificates while a Secret that is wanted by name was not answered for.
 
 use hubline::model::{Completeness, Group, GroupKind, GroupState, Key, ResourceKind};
 
@@ -17,7 +18,7 @@ pub(super) struct Dependencies {
     needs: &'static [Kind],
 }
 
-/// Certificates additionally wait for an answer to every Secret that is fetched by name.
+/// Certificates additionally need an answer to every Secret that is fetched by name.
 pub(super) const CERTIFICATES: Dependencies = Dependencies {
     kind: ResourceKind::Certificate,
     source: ("", "Secret"),
@@ -114,7 +115,5 @@ pub(super) fn is_published(index: &Index, key: &Key) -> bool {
         group.kind == key.kind && *key.source.group == *group.source.0 && *key.source.kind == *group.source.1
     };
     let group = GROUPS.iter().find(same);
-    group.is_some_and(|group| {
-        group.is_listed(index) && (group.kind != ResourceKind::Certificate || index.secrets.answered)
-    })
+    group.is_some_and(|group| group.is_listed(index))
 }

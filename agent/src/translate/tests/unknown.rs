@@ -115,7 +115,7 @@ fn a_complete_listing_removes_what_it_does_not_show() {
 }
 
 #[test]
-fn a_forbidden_secret_makes_certificates_unknown_until_it_is_answered_once() {
+fn a_forbidden_secret_makes_certificates_partial_until_it_is_answered_once() {
     let (mut translator, _) = super::changes::selected();
     let name = Name::new("shop", "pair");
     let outcome = Fetch::Failed("403 forbidden".to_owned());
@@ -123,11 +123,38 @@ fn a_forbidden_secret_makes_certificates_unknown_until_it_is_answered_once() {
         name: name.clone(),
         outcome,
     });
+    let other = secret().replace("name: pair", "name: other");
+    translator.apply(apply(&other));
+    let ingress = INGRESS.replace("name: web, namespace", "name: two, namespace");
+    translator.apply(apply(&ingress.replace("secretName: pair", "secretName: other")));
     let output = translator.drain();
-    let groups = output.groups.unwrap();
+    let groups = output.groups.clone().unwrap();
     let expected = "Secret shop/pair could not be read: 403 forbidden";
     assert_eq!(unknown(&groups), [(ResourceKind::Certificate, expected)]);
+    assert!(
+        short(&output).contains(&"+Certificate other#".to_owned()),
+        "all others are published"
+    );
     let outcome = Fetch::NotFound;
     translator.apply(SourceEvent::Fetched { name, outcome });
     assert_eq!(unknown(&translator.drain().groups.unwrap()), []);
+}
+
+/// The hub may have a good one from before, of which it alone knows: it must not take the Secret for gone.
+#[test]
+fn a_secret_that_is_broken_at_the_start_is_published_even_without_hosts() {
+    let ingress = INGRESS
+        .replace("hosts: [web.example.com], ", "")
+        .replace("- host: web.example.com\n    http", "- http");
+    let objects = objects(
+        &[&ingress, SERVICE, &secret_of("garbage", "garbage")]
+            .map(|text| text as &str)
+            .join("\n---\n"),
+    );
+    let (_, output) = started(&objects);
+    assert!(
+        short(&output).contains(&"+Certificate pair#".to_owned()),
+        "{:?}",
+        short(&output)
+    );
 }
