@@ -69,6 +69,8 @@ pub struct Index {
     pub(crate) problems: Vec<Diagnostic>,
     pub(crate) version: Option<String>,
     dirty: BTreeSet<Unit>,
+    /// Secrets that lost their last user since the last drain.
+    released: BTreeSet<Name>,
     faults_changed: bool,
 }
 
@@ -143,9 +145,19 @@ impl Index {
         self.dirty.extend(services.into_iter().map(Unit::Service));
         for name in self.secret_users.replace(ingress, secrets) {
             if self.secret_users.of(&name).is_none() {
-                self.secrets.forget_fetched(&name);
+                self.released.insert(name.clone());
             }
             self.dirty.insert(Unit::Secret(name));
+        }
+    }
+
+    /// Forgets the Secrets that were fetched and that nobody asks for any more: once all that is dirty was asked, since
+    /// one Ingress may take over what another one gives up.
+    pub(crate) fn forget_released(&mut self) {
+        for name in std::mem::take(&mut self.released) {
+            if self.secret_users.of(&name).is_none() {
+                self.secrets.forget_fetched(&name);
+            }
         }
     }
 

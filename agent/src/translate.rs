@@ -104,6 +104,7 @@ impl Translator {
         while let Some(name) = self.index.next_dirty_ingress() {
             self.translate_ingress(name, &mut changes);
         }
+        self.index.forget_released();
         self.note_answered_secrets();
         while let Some(unit) = self.index.next_dirty() {
             let rendered = self.render(&unit);

@@ -191,7 +191,7 @@ impl FileState {
             // A broken document may be any of those that are not found any more: their last good form stays.
             self.keep(before);
         } else if !again {
-            self.doubt(before, last.filter(|_| text.len() < self.length));
+            self.doubt(before, last.as_ref().filter(|_| text.len() < self.length));
         }
         if !self.is_doubtful() {
             self.length = text.len();
@@ -223,7 +223,7 @@ impl FileState {
 
     /// What the content takes away stays until it is read a second time, and so does the former form of an object that
     /// it may have cut.
-    fn doubt(&mut self, before: BTreeMap<ObjectId, Object>, cut: Option<ObjectId>) {
+    fn doubt(&mut self, before: BTreeMap<ObjectId, Object>, cut: Option<&ObjectId>) {
         for (id, object) in before {
             match self.objects.entry(id) {
                 Entry::Vacant(free) => {
@@ -231,7 +231,7 @@ impl FileState {
                     free.insert(object);
                 }
                 Entry::Occupied(mut now) => {
-                    if cut.as_ref() == Some(now.key()) && *now.get() != object {
+                    if cut == Some(now.key()) && *now.get() != object {
                         self.perhaps_cut = true;
                         now.insert(object);
                     }

@@ -320,6 +320,29 @@ fn secrets_that_are_not_listed_are_asked_for_by_name() {
     assert!(translator.wanted_secrets().is_empty());
 }
 
+/// The fetcher sees no change of what is wanted, and would ask again only in a minute.
+#[test]
+fn a_secret_that_passes_from_one_ingress_to_another_stays() {
+    let (mut translator, _) = selected();
+    let name = Name::new("shop", "pair");
+    let Object::Secret(_, found) = object(&secret()) else {
+        panic!("no secret")
+    };
+    let outcome = Fetch::Found(found);
+    translator.apply(SourceEvent::Fetched { name, outcome });
+    translator.drain();
+    translator.apply(apply(
+        &INGRESS.replace("name: web, namespace", "name: zebra, namespace"),
+    ));
+    translator.apply(delete(INGRESS));
+    let output = translator.drain();
+    assert!(
+        !short(&output).contains(&"-Certificate pair#".to_owned()),
+        "{:?}",
+        short(&output)
+    );
+}
+
 /// A start at which the listing of Secrets covers a selection without the one that is wanted.
 pub(super) fn selected() -> (Translator, Output) {
     let mut translator = Translator::new(options());

@@ -51,8 +51,24 @@ fn check(world: &mut World) -> TestCaseResult {
     Ok(())
 }
 
+/// As many as take seconds, unless `PROPTEST_CASES` wants more. The seed of a failure is printed, not kept in a file:
+/// what it found becomes a test with a name.
+fn config() -> ProptestConfig {
+    let standard = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() {
+        standard.cases
+    } else {
+        256
+    };
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..standard
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(config())]
 
     /// Also shows that no well-formed object, however odd, makes translation panic.
     #[test]
