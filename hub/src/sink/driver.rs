@@ -1,7 +1,8 @@
 //! The only writer to the target: runs what the [`Schedule`] decides.
 //!
 //! It looks before it writes: at the start, and whenever the target was out of reach or lost its memory, it lists
-//! everything and writes only what differs. A marker object is asked for each second; a full listing is rare.
+//! everything and writes only what differs. A marker object is asked for each second; a full listing is rare. Signs of
+//! somebody else who writes bring it forward, at growing intervals, and nothing waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::lane::{Lane, LaneResult, optional};
+use self::suspicion::Suspicion;
 use super::audit::Writes;
 use super::metrics::SinkMetrics;
 use super::schedule::{Followed, Occasion, Pace, Schedule, SlowLane};
@@ -22,6 +24,7 @@ use crate::object::ObjectId;
 use crate::view::{Outcome, TargetSummary};
 
 mod lane;
+mod suspicion;
 
 /// What became of objects, latest per object.
 pub type Outcomes = Vec<(ObjectId, Outcome)>;
@@ -94,6 +97,7 @@ pub struct Driver {
     observed_at: Option<Instant>,
     /// How long to wait before it is observed again, so that one that is lost over and over is not listed all the time.
     pause: Duration,
+    suspicion: Suspicion,
 }
 
 /// Why the driver no longer writes.
@@ -117,6 +121,7 @@ impl Driver {
     #[must_use]
     pub fn new(sink: Arc<dyn Sink>, reader: DesiredReader, options: DriverOptions, reports: Reports) -> Self {
         let schedule = Schedule::new(options.pace.clone(), &options.ownership);
+        let suspicion = Suspicion::new(options.backoff_max, options.observe_interval);
         Self {
             sink,
             reader,
@@ -125,6 +130,7 @@ impl Driver {
             schedule,
             observed_at: None,
             pause: Duration::ZERO,
+            suspicion,
         }
     }
 
@@ -250,6 +256,7 @@ impl Driver {
                 SlowLane::Free
             };
             let wake_at = self.schedule.wake_at(slow);
+            let suspect_at = self.suspicion.due().filter(|_| under.observation.is_none());
             let lost = tokio::select! {
                 () = shutdown.cancelled() => return Stop::Shutdown,
                 () = self.reader.changed() => self.on_desired(),
@@ -262,6 +269,7 @@ impl Driver {
                 }
                 _ = probes.tick(), if under.probe.is_none() => self.start_probe(sink, under),
                 _ = routine.tick(), if under.observation.is_none() => self.start_routine(sink, under),
+                () = sleep_until(suspect_at.unwrap_or(now)), if suspect_at.is_some() => self.start_routine(sink, under),
                 () = sleep_until(wake_at.unwrap_or(now)), if wake_at.is_some() => None,
             };
             if let Some(error) = lost {
@@ -295,6 +303,7 @@ impl Driver {
 
     fn start_routine<'a>(&mut self, sink: &'a dyn Sink, under: &mut Under<'a>) -> Option<SinkError> {
         self.schedule.begin_observation();
+        self.suspicion.looked(Instant::now());
         under.observation = Some(sink_observation(sink));
         None
     }
@@ -311,7 +320,14 @@ impl Driver {
             self.reports.writes.record(target, fence, operation, result);
             self.reports.metrics.write(operation, result);
         }
-        let Followed { programmed, lost } = self.schedule.on_results(stage, results, Instant::now());
+        let Followed {
+            programmed,
+            lost,
+            drifted,
+        } = self.schedule.on_results(stage, results, Instant::now());
+        if drifted {
+            self.suspicion.raise(Instant::now());
+        }
         for after in programmed {
             self.reports.metrics.programmed(after);
         }

@@ -86,6 +86,8 @@ pub enum Consequence {
     Quarantine,
     /// Try this object again later.
     Retry,
+    /// Put again what the object refers to, then the object.
+    Repair,
     /// What is at the target is no longer known: look, then go on.
     Observe,
 }
@@ -113,9 +115,8 @@ impl SinkError {
     #[must_use]
     pub fn consequence(&self) -> Consequence {
         match self {
-            Self::Unreachable { .. } | Self::Unauthorized { .. } | Self::MissingReference { .. } => {
-                Consequence::Observe
-            }
+            Self::Unreachable { .. } | Self::Unauthorized { .. } => Consequence::Observe,
+            Self::MissingReference { .. } => Consequence::Repair,
             Self::InUse { .. } | Self::Busy { .. } | Self::Malformed { .. } => Consequence::Retry,
             Self::Refused { .. }
             | Self::TooLarge { .. }

@@ -17,6 +17,8 @@ pub struct Followed {
     pub programmed: Vec<Duration>,
     /// What is at the target is no longer known: it has to be observed before anything else is written.
     pub lost: Option<SinkError>,
+    /// Something that was written is not there any more: somebody else writes, and a listing would tell what else.
+    pub drifted: bool,
 }
 
 impl Schedule {
@@ -84,15 +86,29 @@ impl Schedule {
                 };
                 self.refused.insert(object.id.clone(), refusal);
             }
-            (Consequence::Observe, operation) => {
-                // A reference that is missing although it was there is looked for once; if it stays missing, the
-                // object waits like any other that fails.
-                if matches!(error, SinkError::MissingReference { .. }) {
-                    self.retry_later(operation.id(), now);
-                }
-                followed.lost = Some(error);
+            (Consequence::Observe, _) => followed.lost = Some(error),
+            (Consequence::Repair, Operation::Put { object }) => {
+                followed.drifted = true;
+                self.repair(&object, now);
             }
             (_, operation) => self.retry_later(operation.id(), now),
+        }
+    }
+
+    /// Whatever the object refers to is put again, and the object after it: at once the first time, then after a wait
+    /// that grows, for somebody who removes it over and over must not keep the driver busy. A target that lost all its
+    /// memory is noticed by its marker.
+    fn repair(&mut self, object: &Object, now: Instant) {
+        if self.retries.contains_key(&object.id) {
+            self.retry_later(&object.id, now);
+        } else {
+            self.retries.insert(object.id.clone(), 0);
+        }
+        for reference in &object.references {
+            if !self.in_flight.contains_key(reference) {
+                self.actual.remove(reference);
+                self.examine(reference, now, now);
+            }
         }
     }
 
