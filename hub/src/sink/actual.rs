@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use hubline::wire::ContentHash;
 use serde_json::{Map, Number, Value};
 
+use super::ownership::label;
+use super::schedule::Owner;
 use crate::object::{Object, ObjectId, ObjectKind};
 
 /// One object of ours at the target.
@@ -16,6 +18,8 @@ pub struct Seen {
     pub written: Option<ContentHash>,
     /// Objects that it names.
     pub references: Vec<ObjectId>,
+    /// Of a route that a listing showed: the source object that its labels name.
+    pub(in crate::sink) owner: Option<Owner>,
 }
 
 impl Seen {
@@ -26,6 +30,7 @@ impl Seen {
             shown: Some(normalised_hash(kind, body)),
             written: None,
             references: references(body),
+            owner: owner(kind, body),
         }
     }
 
@@ -36,6 +41,7 @@ impl Seen {
             shown: stored,
             written: Some(object.hash),
             references: object.references.clone(),
+            owner: None,
         }
     }
 
@@ -125,6 +131,12 @@ impl Actual {
         }
         Some(seen)
     }
+}
+
+fn owner(kind: ObjectKind, body: &Map<String, Value>) -> Option<Owner> {
+    let label = |name| label(body, name).unwrap_or_default();
+    let route = matches!(kind, ObjectKind::Route | ObjectKind::StreamRoute);
+    route.then(|| Owner::of_labels(label("cluster"), label("namespace"), label("name"), label("kind")))
 }
 
 /// Hash of a body without what the target adds or hides, and independent of how it writes numbers.

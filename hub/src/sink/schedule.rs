@@ -6,7 +6,8 @@
 //! An object is in at most one lane at a time, so that its writes are never reordered; the latest content wins.
 //!
 //! No operation leaves a dangling reference: a put waits until all that it names is at the target, a delete until
-//! nothing of ours there names it, and then for a grace, since APISIX's workers apply kinds in their own time.
+//! nothing of ours there names it, and then for a grace, since APISIX's workers apply kinds in their own time. A route
+//! that another one replaces waits until that one is there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use hubline::wire::ContentHash;
 use tokio::time::Instant;
 
 use self::queue::{Due, Queue};
+use self::replacements::Replacements;
 use super::diff::Desired;
 use super::{Actual, Operation, Ownership};
 use crate::desired::DesiredChanges;
@@ -25,9 +27,11 @@ use crate::view::Outcome;
 mod decide;
 mod observe;
 mod queue;
+mod replacements;
 mod results;
 
 pub use observe::Occasion;
+pub(super) use replacements::Owner;
 pub use results::Followed;
 
 /// How fast and in which portions.
@@ -104,6 +108,7 @@ pub struct Schedule {
     retry_due: Due,
     /// Objects that nobody wants, with their last content.
     condemned: BTreeMap<ObjectId, Option<Arc<Object>>>,
+    replacements: Replacements,
     grace_due: Due,
     reported: BTreeMap<ObjectId, Outcome>,
     outcomes: BTreeMap<ObjectId, Outcome>,
@@ -154,6 +159,7 @@ impl Schedule {
             retries: BTreeMap::new(),
             retry_due: Due::default(),
             condemned: BTreeMap::new(),
+            replacements: Replacements::default(),
             grace_due: Due::default(),
             reported: BTreeMap::new(),
             outcomes: BTreeMap::new(),
@@ -179,6 +185,9 @@ impl Schedule {
         objects.insert(self.marker.id.clone(), self.marker.clone());
         let before = std::mem::replace(&mut self.desired, objects);
         self.settled = changes.settled;
+        for id in changes.ids.keys() {
+            self.note_replacement(id);
+        }
         for (id, since) in changes.ids {
             self.remember(&id, &before);
             self.retries.remove(&id);
@@ -311,6 +320,8 @@ impl Schedule {
             if self.may_delete(&id) {
                 let was = self.condemned.get(&id).cloned().flatten();
                 self.start(Operation::Delete { id, was }, now, &mut stage);
+            } else if let decide::Decision::Replaced(by) = self.decide(&id) {
+                self.wait_for(by, &id);
             }
         }
         stage

@@ -255,6 +255,111 @@ async fn a_target_that_is_lost_over_and_over_is_not_listed_all_the_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rival_who_removes_what_routes_refer_to_costs_a_write_and_stops_nobody() {
+    let sink = FakeSink::new();
+    let mut rig = programmed(&sink).await;
+    let before = sink.with(|state| state.n_observations);
+    for version in 2..62 {
+        sink.with(|state| state.objects.remove(&upstream("a", 1).id));
+        rig.want(&[&route("r", "a", version)]);
+        rig.pass(SECOND / 2).await;
+        rig.want(&[&upstream("b", version)]);
+        rig.pass(MOMENT).await;
+        let other = Outcome::Programmed(upstream("b", version).hash);
+        assert_eq!(
+            rig.seen.get("upstreams/hl-cb"),
+            Some(&other),
+            "{version}: others do not wait"
+        );
+        rig.pass(3 * SECOND / 2).await;
+        let wanted = Outcome::Programmed(route("r", "a", version).hash);
+        assert_eq!(rig.seen["routes/hl-cr"], wanted, "{version}");
+    }
+    let listings = sink.with(|state| state.n_observations) - before;
+    assert!((1..=5).contains(&listings), "{listings} listings in two minutes");
+    rig.stop().await;
+}
+
+/// A change of what a route is may change its id.
+#[tokio::test(start_paused = true)]
+async fn a_route_stays_until_what_replaces_it_is_there() {
+    let sink = FakeSink::new();
+    let mut rig = Rig::start(&sink);
+    let (old, new, other) = (
+        of_key(route("r", "a", 1), "web"),
+        of_key(route("n", "a", 1), "web"),
+        of_key(route("o", "a", 1), "api"),
+    );
+    rig.want(&[&upstream("a", 1), &old, &other]);
+    rig.settle();
+    rig.pass(3 * SECOND).await;
+    sink.with(|state| {
+        state
+            .poison
+            .insert("routes/hl-cn".to_owned(), "\"priority\":1,".to_owned())
+    });
+    rig.drop_wanted(&[&old, &other]);
+    rig.want(&[&new]);
+    rig.pass(30 * SECOND).await;
+    assert_eq!(rig.refusal("routes/hl-cn"), Some("refused"));
+    assert_eq!(
+        sink.ids(),
+        ["upstreams/hl-ca", "routes/hl-cr"],
+        "what nothing replaces is gone"
+    );
+    // So it is after a restart of the hub, which knows no more than the labels.
+    rig.stop().await;
+    let mut rig = Rig::start(&sink);
+    rig.want(&[&upstream("a", 1), &new]);
+    rig.settle();
+    rig.pass(700 * SECOND).await;
+    assert_eq!(sink.ids(), ["upstreams/hl-ca", "routes/hl-cr"]);
+    let good = of_key(route("n", "a", 2), "web");
+    rig.want(&[&good]);
+    rig.pass(3 * SECOND).await;
+    assert_eq!(sink.ids(), ["upstreams/hl-ca", "routes/hl-cn"]);
+    // Nor does it stay for what is not wanted any more.
+    let next = of_key(route("p", "a", 1), "web");
+    sink.with(|state| state.busy.insert("routes/hl-cp".to_owned()));
+    rig.drop_wanted(&[&good]);
+    rig.want(&[&next]);
+    rig.pass(5 * SECOND).await;
+    assert_eq!(sink.ids(), ["upstreams/hl-ca", "routes/hl-cn"]);
+    rig.drop_wanted(&[&next]);
+    rig.pass(3 * SECOND).await;
+    assert_eq!(sink.ids(), ["upstreams/hl-ca"]);
+    rig.stop().await;
+}
+
+/// The object as made from an Ingress, with the labels that say so.
+fn of_key(object: Arc<Object>, name: &str) -> Arc<Object> {
+    use hubline::model::{ClusterId, GlobalKey, GroupKind, Key, ResourceKind};
+    let kind = GroupKind::new("networking.k8s.io", "Ingress");
+    let key = Key::new(ResourceKind::Route, &kind, "shop", name, "a|Prefix|/");
+    let cluster = ClusterId::new("one").unwrap();
+    let mut body: serde_json::Value = serde_json::from_str(object.body.expose()).unwrap();
+    for (label, value) in [
+        ("cluster", "one"),
+        ("namespace", "shop"),
+        ("name", name),
+        ("kind", "Ingress"),
+    ] {
+        body["labels"][label] = value.into();
+    }
+    let (body, hash) = crate::object::canonical(&body);
+    let cause = crate::object::Cause {
+        key: GlobalKey { cluster, key },
+        content_hash: hash,
+    };
+    Arc::new(Object {
+        body,
+        hash,
+        causes: vec![cause],
+        ..object.as_ref().clone()
+    })
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_outage_loses_nothing_and_the_latest_wins() {
     let sink = FakeSink::new();
     let mut rig = programmed(&sink).await;

@@ -28,6 +28,8 @@ pub(super) enum Decision {
     Batch(Arc<Object>),
     /// Nobody wants it, and it is there.
     Leftover,
+    /// As that, but this object is to take its place and is not there yet.
+    Replaced(ObjectId),
     /// Nobody wants it, or it may not be removed; nothing to do.
     Nothing,
 }
@@ -53,11 +55,24 @@ impl Schedule {
     }
 
     fn decide_unwanted(&self, id: &ObjectId) -> Decision {
-        if self.actual.contains(id) && is_leftover(id, &self.desired, &self.settled) {
-            Decision::Leftover
-        } else {
-            Decision::Nothing
+        let Some(seen) = self
+            .actual
+            .get(id)
+            .filter(|_| is_leftover(id, &self.desired, &self.settled))
+        else {
+            return Decision::Nothing;
+        };
+        let was = self.condemned.get(id).and_then(Option::as_deref);
+        match self.replacements.of(id, was, seen.owner) {
+            Some(by) => Decision::Replaced(by.clone()),
+            None => Decision::Leftover,
         }
+    }
+
+    /// Keeps in mind whether an object is wanted and not there, which others may wait for.
+    pub(super) fn note_replacement(&mut self, id: &ObjectId) {
+        let wanted = self.desired.get(id).filter(|_| !self.actual.contains(id));
+        self.replacements.note(id, wanted.map(|object| &**object));
     }
 
     fn refusal(&self, object: &Object) -> Option<Refusal> {
@@ -109,6 +124,7 @@ impl Schedule {
 
     pub(super) fn settle_decision(&mut self, id: &ObjectId, decision: Decision, since: Instant, now: Instant) {
         self.unqueue(id);
+        self.note_replacement(id);
         if !matches!(decision, Decision::Withheld(..)) {
             self.withheld.remove(id);
         }
@@ -120,8 +136,14 @@ impl Schedule {
             Decision::Refused(refusal) => self.on_refused(id, refusal, now),
             Decision::Waits(missing) => self.wait_for(missing, id),
             Decision::Withheld(object, missing) => self.withhold(&object, missing, now),
+            Decision::Replaced(by) => {
+                self.unreport(id);
+                self.wait_for(by, id);
+            }
             _ if self.is_retrying(id, now) => {}
             Decision::Fast(_) => self.fast.push(id.clone(), since),
+            // Its batch has been, and went on without it.
+            Decision::Batch(_) if self.is_repaired(id) => drop(self.puts.insert(id.clone(), since)),
             Decision::Slow(_) => drop(self.puts.insert(id.clone(), since)),
             Decision::Batch(_) => drop(self.batch_puts.insert(id.clone(), since)),
             Decision::Leftover => self.condemn(id, now),
@@ -131,6 +153,11 @@ impl Schedule {
 
     fn is_retrying(&self, id: &ObjectId, _now: Instant) -> bool {
         self.retries.contains_key(id) && self.retry_due.contains(id)
+    }
+
+    /// Whether what it refers to was put again, for the first time since it was written itself.
+    fn is_repaired(&self, id: &ObjectId) -> bool {
+        self.retries.get(id) == Some(&0)
     }
 
     fn unqueue(&mut self, id: &ObjectId) {
@@ -147,7 +174,7 @@ impl Schedule {
         self.grace_due.remove(id);
     }
 
-    fn wait_for(&mut self, missing: ObjectId, id: &ObjectId) {
+    pub(super) fn wait_for(&mut self, missing: ObjectId, id: &ObjectId) {
         self.waiting.entry(missing).or_default().insert(id.clone());
     }
 

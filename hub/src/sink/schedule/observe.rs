@@ -41,6 +41,10 @@ impl Schedule {
                 self.withheld.clear();
             }
         }
+        let routes = self.desired.keys().filter(|id| super::replacements::concerns(id.kind));
+        for id in routes.cloned().collect::<Vec<_>>() {
+            self.note_replacement(&id);
+        }
         let drift = suspects.iter().filter(|id| !self.is_in_order(id)).count();
         let ids: BTreeSet<ObjectId> = self.desired.keys().chain(self.actual.ids()).cloned().collect();
         let ids: Vec<ObjectId> = ids.into_iter().collect();
@@ -92,7 +96,10 @@ impl Schedule {
     }
 
     fn is_in_order(&self, id: &ObjectId) -> bool {
-        matches!(self.decide(id), Decision::Programmed(_) | Decision::Nothing)
+        matches!(
+            self.decide(id),
+            Decision::Programmed(_) | Decision::Replaced(_) | Decision::Nothing
+        )
     }
 }
 
