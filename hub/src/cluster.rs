@@ -8,7 +8,7 @@
 //! [`Cluster::problems`] and from what becomes of objects at the target).
 
 mod apply;
-mod check;
+pub(crate) mod check;
 mod compare;
 mod drift;
 mod event;

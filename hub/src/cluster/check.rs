@@ -1,9 +1,11 @@
 //! What a resource must satisfy beyond its form: judged one by one, without looking at any other.
 //!
-//! References that lead nowhere are no fault here: what is referred to may come later.
+//! References that lead nowhere are no fault here: what is referred to may come later. Whatever of a resource alone
+//! keeps plan from making an object of it is judged here, where its last good content is kept, on disk too.
 
 use hubline::model::{
-    Backend, Certificate, HostHandling, Key, Plugin, Resource, ResourceKind, Route, Service, StreamRoute,
+    Backend, Certificate, Condition, HostHandling, Key, PathMatch, Plugin, Resource, ResourceKind, Route, Service,
+    StreamRoute,
 };
 use hubline::wire::WireError;
 
@@ -45,16 +47,103 @@ pub fn check(key: &Key, resource: &Resource) -> Checked {
     }
 }
 
+/// Methods that APISIX's schema knows.
+pub(crate) const METHODS: [&str; 10] = [
+    "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE",
+];
+
+/// The plugin by which plan spreads a route over several backends.
+pub(crate) const SPLIT: &str = "traffic-split";
+
+/// Lengths that APISIX's schema takes for a certificate and for a key, in characters.
+pub(crate) const PEM_LENGTHS: std::ops::RangeInclusive<usize> = 128..=65_536;
+
+fn unsupported(message: String) -> Checked {
+    Err(Refusal::new("unsupported-value", message))
+}
+
 fn route(route: &Route) -> Checked {
     backends("route.backends", &route.backends)?;
+    acts(route)?;
+    if let Some(method) = route.methods.iter().find(|method| !METHODS.contains(&method.as_str())) {
+        return unsupported(format!(
+            "field route.methods: {method:?} is none of {}",
+            METHODS.join(", ")
+        ));
+    }
+    let conditions = route.conditions.iter().try_for_each(condition);
+    conditions.or_else(|message| unsupported(format!("field route.conditions: {message}")))?;
+    some_path(route)?;
     for set in &route.plugin_sets {
         refers_to("route.plugin_sets", set, ResourceKind::PluginSet)?;
     }
     plugins("route.plugins", &route.plugins)
 }
 
+/// A route without backends needs a plugin that answers, one with several has no room for a split of its own.
+fn acts(route: &Route) -> Checked {
+    let plugins = route.plugins.len() + route.plugin_sets.len();
+    if route.backends.is_empty() && plugins == 0 {
+        return unsupported("field route.backends: neither backends nor plugins are given".to_owned());
+    }
+    if route.backends.len() > 1 && route.plugins.iter().any(|plugin| plugin.name == SPLIT) {
+        let message = format!("field route.plugins: a {SPLIT} plugin and several backends exclude each other");
+        return unsupported(message);
+    }
+    Ok(())
+}
+
+/// A path that cannot be takes only itself out of force, as long as there is another one.
+fn some_path(route: &Route) -> Checked {
+    let mut faults = route.paths.iter().map(path);
+    let first = faults.next().and_then(Result::err);
+    match first.filter(|_| faults.all(|fault| fault.is_err())) {
+        Some(message) => unsupported(format!("field route.paths: {message}")),
+        None => Ok(()),
+    }
+}
+
+/// Whether a condition has as many values as its operator compares with: these two compare with a list (lua-resty-expr),
+/// all others with one.
+pub(crate) fn condition(condition: &Condition) -> Result<(), String> {
+    let lists = matches!(condition.operator.as_str(), "in" | "ipmatch");
+    match condition.values.len() {
+        _ if lists => Ok(()),
+        1 => Ok(()),
+        count => Err(format!(
+            "condition on {} has {count} values, not one",
+            condition.variable
+        )),
+    }
+}
+
+/// Whether APISIX's router reads a path as it is meant. There is no way to escape a `*` there, so exact paths and
+/// prefixes that have one are refused rather than widened.
+pub(crate) fn path(path: &PathMatch) -> Result<(), String> {
+    let (text, wildcard) = match path {
+        PathMatch::Regex(_) => return Ok(()),
+        PathMatch::Pattern(text) => (text, true),
+        PathMatch::Exact(text) | PathMatch::Prefix(text) => (text, false),
+    };
+    if !text.starts_with('/') {
+        return Err(format!("path {text:?} does not begin with /"));
+    }
+    if text.contains('*') && !wildcard {
+        return Err(format!(
+            "path {text:?} has a *, which APISIX reads as a wildcard; only ImplementationSpecific paths may have one"
+        ));
+    }
+    Ok(())
+}
+
 fn stream_route(route: &StreamRoute) -> Checked {
     backends("stream_route.backends", &route.backends)?;
+    if route.backends.len() != 1 {
+        let count = route.backends.len();
+        return unsupported(format!(
+            "field stream_route.backends: {count} are given, a stream has one"
+        ));
+    }
     plugins("stream_route.plugins", &route.plugins)
 }
 
@@ -113,9 +202,60 @@ fn plugin(field: &str, plugin: &Plugin) -> Checked {
 }
 
 fn certificate(key: &Key, certificate: &Certificate) -> Checked {
+    let lengths = [certificate.chain.as_str(), certificate.private_key.expose()].map(|text| text.chars().count());
+    if lengths.iter().any(|length| length > PEM_LENGTHS.end()) {
+        let (source, most) = (&key.source.kind, PEM_LENGTHS.end());
+        let message = format!(
+            "{source} {}/{}: chain and key may have {most} characters",
+            key.namespace, key.name
+        );
+        return Err(Refusal::new("invalid-certificate", message));
+    }
     let checked = hubline::tls::check_pair(&certificate.chain, &certificate.private_key);
     checked.map(|_| ()).map_err(|error| {
         let message = format!("{} {}/{}: {error}", key.source.kind, key.namespace, key.name);
         Refusal::new("invalid-certificate", message)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_cannot_be_takes_only_itself_out_of_force() {
+        let (exact, prefix) = (
+            |text: &str| PathMatch::Exact(text.to_owned()),
+            |text: &str| PathMatch::Prefix(text.to_owned()),
+        );
+        let pattern = PathMatch::Pattern("/a*".to_owned());
+        let table = [
+            (vec![exact("/a"), exact("/a*")], None),
+            (vec![exact("/a*"), prefix("/*")], Some("path \"/a*\" has a *")),
+            (vec![exact("a")], Some("does not begin with /")),
+            (vec![exact("a"), pattern], None),
+        ];
+        for (paths, fault) in table {
+            let route = Route {
+                hosts: Vec::new(),
+                paths,
+                methods: Vec::new(),
+                conditions: Vec::new(),
+                priority: 0,
+                backends: Vec::new(),
+                plugins: Vec::new(),
+                plugin_sets: Vec::new(),
+                timeouts: None,
+                websocket: false,
+                created: None,
+            };
+            let message = some_path(&route).err().map(|refusal| refusal.message);
+            let as_said = fault.is_none_or(|fault| message.as_ref().is_some_and(|message| message.contains(fault)));
+            assert!(
+                as_said && message.is_some() == fault.is_some(),
+                "{:?}: {message:?}",
+                route.paths
+            );
+        }
+    }
 }

@@ -7,12 +7,10 @@ use serde_json::json;
 
 use super::id::Class;
 use super::scope::{Rendered, Scope, fields};
+use crate::cluster::check::PEM_LENGTHS;
 use crate::federate::Claim;
 use crate::object::ObjectKind;
 use crate::view::ProblemKind;
-
-/// Lengths that APISIX's schema takes for a certificate and for a key, in characters.
-const LENGTHS: std::ops::RangeInclusive<usize> = 128..=65_536;
 
 /// Renders a certificate. Whether the key fits is checked before it is sent, not here.
 pub(super) fn render(scope: &Scope<'_>, certificate: &Certificate) -> Rendered {
@@ -36,7 +34,7 @@ fn make(scope: &Scope<'_>, certificate: &Certificate) -> Rendered {
         return scope.withhold(ProblemKind::Refused, "Redacted", message);
     }
     let (chain, key) = (&certificate.chain, certificate.private_key.expose());
-    if !LENGTHS.contains(&chain.chars().count()) || !LENGTHS.contains(&key.chars().count()) {
+    if !PEM_LENGTHS.contains(&chain.chars().count()) || !PEM_LENGTHS.contains(&key.chars().count()) {
         let message = format!(
             "{}: chain and key must have 128 to 65536 characters each",
             scope.subject()

@@ -1,8 +1,7 @@
 //! Paths of routes as APISIX's router wants them.
 //!
 //! APISIX's default router (`radixtree_host_uri`) reads `*` as a wildcard and nothing else; `:name` means something only
-//! to `radixtree_uri_with_parameter`, which Hubline does not support. There is no way to escape a `*`, so exact paths
-//! and prefixes that have one are refused rather than widened.
+//! to `radixtree_uri_with_parameter`, which Hubline does not support.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use std::sync::Arc;
 use hubline::model::{HostName, PathMatch, Route};
 use serde_json::{Value, json};
 
+use crate::cluster::check::path as check;
 use crate::federate::{Claim, normal_path};
 
 /// Kinds of path, by what goes before what where APISIX itself does not decide.
@@ -143,22 +143,6 @@ fn text(path: &PathMatch) -> &str {
     match path {
         PathMatch::Exact(text) | PathMatch::Prefix(text) | PathMatch::Pattern(text) | PathMatch::Regex(text) => text,
     }
-}
-
-fn check(path: &PathMatch) -> Result<(), String> {
-    let text = text(path);
-    if matches!(path, PathMatch::Regex(_)) {
-        return Ok(());
-    }
-    if !text.starts_with('/') {
-        return Err(format!("path {text:?} does not begin with /"));
-    }
-    if text.contains('*') && !matches!(path, PathMatch::Pattern(_)) {
-        return Err(format!(
-            "path {text:?} has a *, which APISIX reads as a wildcard; only ImplementationSpecific paths may have one"
-        ));
-    }
-    Ok(())
 }
 
 fn uris(paths: &[&PathMatch]) -> Vec<String> {

@@ -9,16 +9,9 @@ use super::id::Class;
 use super::paths::{Part, parts};
 use super::plugins;
 use super::scope::{Rendered, Scope, fields};
+use crate::cluster::check::{self, METHODS, SPLIT};
 use crate::object::{Object, ObjectId, ObjectKind};
 use crate::view::ProblemKind;
-
-/// Methods that APISIX's schema knows.
-const METHODS: [&str; 10] = [
-    "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE",
-];
-
-/// The plugin that spreads a route over several upstreams.
-const SPLIT: &str = "traffic-split";
 
 /// Renders a route as far as its claims are in force: one object for each kind of its paths.
 pub(super) fn render(scope: &Scope<'_>, route: &Route) -> Rendered {
@@ -184,18 +177,10 @@ fn methods(scope: &Scope<'_>, route: &Route) -> Result<Value, Box<Rendered>> {
 
 /// A condition as `[variable, "!", operator, value]`, in which the `!` is left out unless it is negated.
 fn condition(condition: &Condition) -> Result<Value, String> {
-    // These compare with a list (lua-resty-expr).
-    let lists = matches!(condition.operator.as_str(), "in" | "ipmatch");
-    let value = match condition.values.as_slice() {
-        values if lists => json!(values),
-        [value] => json!(value),
-        values => {
-            let count = values.len();
-            return Err(format!(
-                "condition on {} has {count} values, not one",
-                condition.variable
-            ));
-        }
+    check::condition(condition)?;
+    let value = match (condition.operator.as_str(), condition.values.as_slice()) {
+        (operator, [value]) if !matches!(operator, "in" | "ipmatch") => json!(value),
+        (_, values) => json!(values),
     };
     Ok(if condition.negated {
         json!([condition.variable, "!", condition.operator, value])
