@@ -7,11 +7,11 @@ use crate::object::ObjectKind;
 use crate::path::Path;
 use crate::view::ProblemKind;
 
-/// 200 routes, each to its own service with one endpoint.
+/// 1,000 routes, each to its own service with one endpoint.
 fn many() -> World {
     let mut world = World::new();
     let mut changes = Vec::new();
-    for i in 0..200 {
+    for i in 0..1000 {
         let name = format!("s{i}");
         let host = format!("h{i}.example.com");
         let of = |kind| key(kind, &name);
@@ -23,7 +23,7 @@ fn many() -> World {
         changes.push(put(&of(ResourceKind::EndpointSet), endpoints(1)));
     }
     world.apply(&cluster("a"), &changes);
-    assert_eq!(world.objects.len(), 400);
+    assert_eq!(world.objects.len(), 2000);
     world
 }
 
@@ -107,7 +107,7 @@ fn one_bad_resource_stops_only_itself() {
         world.put(&key(ResourceKind::Route, "s7"), Resource::Route(bad)).len(),
         2
     );
-    assert_eq!(world.objects.len(), 398);
+    assert_eq!(world.objects.len(), 1998);
 }
 
 #[test]
@@ -116,9 +116,9 @@ fn what_was_kept_goes_with_what_it_refers_to() {
     let mut bad = route("h7.example.com", &[prefix("/")], &[]);
     bad.plugins = vec![plugin("not json")];
     world.put(&key(ResourceKind::Route, "s7"), Resource::Route(bad));
-    assert_eq!(world.objects.len(), 400);
+    assert_eq!(world.objects.len(), 2000);
     world.apply(&cluster("a"), &[gone(&key(ResourceKind::Service, "s7"))]);
-    assert_eq!(world.objects.len(), 398);
+    assert_eq!(world.objects.len(), 1998);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn paths_touch_the_upstreams_of_their_cluster_alone() {
     assert!(body.contains("\"priority\":-1"), "{body}");
     // No paths are no order to forget the ones that were there.
     assert!(world.apply_with(&cluster("b"), &[], &[]).objects.is_empty());
-    assert_eq!(world.apply_with(&cluster("a"), &[], &[second]).objects.len(), 200);
+    assert_eq!(world.apply_with(&cluster("a"), &[], &[second]).objects.len(), 1000);
 }
 
 #[test]

@@ -58,6 +58,31 @@ impl World {
         output
     }
 
+    /// What there is of claims that several make.
+    pub(super) fn conflicts(&self) -> Vec<&'static str> {
+        let mut seen = Vec::new();
+        for (_, claimants) in self.federation.conflicts() {
+            let clusters: std::collections::BTreeSet<_> = claimants.iter().map(|key| &key.cluster).collect();
+            let several = clusters.len() > 1;
+            seen.push(if several {
+                "claimed by several clusters"
+            } else {
+                "claimed by several of one cluster"
+            });
+            let [holder, .., last] = claimants.as_slice() else {
+                continue;
+            };
+            if holder > last {
+                seen.push("the older claim holds");
+            }
+            let lost = self.federation.standing(last).lost;
+            if lost.iter().any(|conflict| conflict.since.is_none()) {
+                seen.push("claims without an age");
+            }
+        }
+        seen
+    }
+
     /// Applies one change on cluster `a`; returns the changed ids and whether they are there now.
     pub(super) fn put(&mut self, key: &Key, resource: Resource) -> Vec<(ObjectId, bool)> {
         let output = self.apply(&cluster("a"), &[put(key, resource)]);
