@@ -11,7 +11,10 @@ use crate::restarts::looked;
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial("resume::a_reconnect_costs_what_differs", a_reconnect_costs_what_differs)]
+    vec![trial(
+        "resume::a_reconnect_costs_what_differs",
+        a_reconnect_costs_what_differs,
+    )]
 }
 
 /// How many services there are.
@@ -59,7 +62,9 @@ async fn resource_bytes(system: &System) -> Result<u64> {
     let line = metrics
         .lines()
         .find(|line| line.starts_with("hubline_ingest_resources_bytes_total "));
-    let value = line.and_then(|line| line.rsplit(' ').next()).context("no such metric")?;
+    let value = line
+        .and_then(|line| line.rsplit(' ').next())
+        .context("no such metric")?;
     Ok(value.parse()?)
 }
 
@@ -88,24 +93,37 @@ fn numbered_with(number: usize, last: &str) -> String {
     let mut addresses: Vec<_> = hash.as_bytes().chunks_exact(3).take(4).map(address).collect();
     addresses.push(last.to_owned());
     let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
-    app(&format!("web{number}"), &format!("{number}.example.com"), &addresses, 8080)
+    app(
+        &format!("web{number}"),
+        &format!("{number}.example.com"),
+        &addresses,
+        8080,
+    )
 }
 
 /// Waits until the target has an upstream with this node.
 async fn until_node(system: &System, address: &str) -> Result<()> {
     let has = |it: &StandIn| {
         let upstreams = it.objects(Kind::Upstream);
-        upstreams.values().any(|upstream| upstream["nodes"].to_string().contains(address))
+        upstreams
+            .values()
+            .any(|upstream| upstream["nodes"].to_string().contains(address))
     };
     system.apisix.wait_until("the changed node", PATIENCE, has).await
 }
 
 async fn live(system: &System) -> Result<()> {
-    system.until_api("/v1/clusters/a", |it| it["phase"] == "Live").await.map(drop)
+    system
+        .until_api("/v1/clusters/a", |it| it["phase"] == "Live")
+        .await
+        .map(drop)
 }
 
 async fn stale(system: &System) -> Result<()> {
-    system.until_api("/v1/clusters/a", |it| it["phase"] == "Stale").await.map(drop)
+    system
+        .until_api("/v1/clusters/a", |it| it["phase"] == "Stale")
+        .await
+        .map(drop)
 }
 
 /// Whether this is under so many percent of the first sync, in bytes from agent to hub.
@@ -118,7 +136,10 @@ fn under(percent: u64, again: Cost, first: Cost) -> Result<()> {
 }
 
 fn no_statuses_again(again: Cost, first: Cost) -> Result<()> {
-    ensure!(again.to_agent * 20 < first.to_hub, "the hub said all its statuses again: {again:?}");
+    ensure!(
+        again.to_agent * 20 < first.to_hub,
+        "the hub said all its statuses again: {again:?}"
+    );
     Ok(())
 }
 
@@ -143,7 +164,10 @@ async fn a_cut(system: &System, manifests: &Manifests, first: Cost) -> Result<()
     under(5, again, first)?;
     no_statuses_again(again, first)?;
     let one = first.resources / (3 * SERVICES as u64);
-    ensure!(again.resources < one * 2, "{again:?}: more than one resource of {one} bytes was sent");
+    ensure!(
+        again.resources < one * 2,
+        "{again:?}: more than one resource of {one} bytes was sent"
+    );
     Ok(())
 }
 
@@ -176,6 +200,9 @@ async fn a_restart_of_the_agent(system: &mut System, manifests: &Manifests, firs
     live(system).await?;
     let again = traffic.end(system).await?;
     under(10, again, first)?;
-    ensure!(again.resources * 50 < first.resources, "{again:?}: more than one bucket was sent");
+    ensure!(
+        again.resources * 50 < first.resources,
+        "{again:?}: more than one bucket was sent"
+    );
     Ok(())
 }

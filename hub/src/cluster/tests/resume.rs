@@ -229,6 +229,14 @@ fn an_agent_that_lies_for_ever_is_compared_seldom() {
     assert_eq!(closed(&effects, 2), Some("try-later"));
 }
 
+/// What an honest agent would send.
+fn truth(agent: &Agent, scope: Scope) -> Vec<super::super::Received> {
+    match agent.snapshot(1, scope) {
+        Event::Snapshot { resources, .. } => resources,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn an_agent_that_lies_in_one_bucket_costs_a_few_snapshots() {
     let agent = agent_of(MANY);
@@ -240,11 +248,9 @@ fn an_agent_that_lies_in_one_bucket_costs_a_few_snapshots() {
     for second in 1..60 {
         let mut effects = cluster.on(liar.checkpoint(1), now(second));
         while let Some(mut event) = answer_to(&liar, &effects, 1) {
-            if let (Event::Snapshot { resources: lie, .. }, Event::Snapshot { resources: truth, .. }) =
-                (&mut event, agent.snapshot(1, asked(&effects, 1).unwrap().scope))
-            {
-                *lie = truth;
-                resources += lie.len();
+            if let Event::Snapshot { resources: sent, .. } = &mut event {
+                *sent = truth(&agent, asked(&effects, 1).unwrap().scope);
+                resources += sent.len();
             }
             effects = cluster.on(event, now(second));
         }

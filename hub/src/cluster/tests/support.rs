@@ -66,6 +66,14 @@ fn plugin_set(config: &str) -> Resource {
     Resource::PluginSet(PluginSet { plugins: vec![plugin] })
 }
 
+/// A plugin set with a text.
+pub(crate) fn wordy(name: &str, text: &str) -> EncodedResource {
+    EncodedResource::encode(
+        &plugins(name),
+        &plugin_set(&format!("{{\"text\":\"{}\"}}", text.replace(['"', '\\'], ""))),
+    )
+}
+
 /// A resource that the hub refuses: a plugin set for its content, any other since body and key disagree.
 pub(crate) fn bad(key: &Key, value: u16) -> EncodedResource {
     EncodedResource::encode(key, &plugin_set(&format!("hunter{value}")))
