@@ -15,6 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use hubline::model::{Diagnostic, Group, Key, ResourceKind};
 use hubline::wire::limits::MAX_DIAGNOSTICS;
+use hubline::wire::text::fitting;
 use hubline::wire::{Checkpoint, Delta, Epoch, Inventory, Scope};
 use tokio::sync::watch;
 
@@ -208,8 +209,9 @@ impl Reader {
     #[must_use]
     pub fn diagnostics(&self) -> (Vec<Diagnostic>, u64) {
         let mut all = self.state().diagnostics();
-        let omitted = all.len().saturating_sub(MAX_DIAGNOSTICS) as u64;
-        all.truncate(MAX_DIAGNOSTICS);
+        let fitting = fitting(&all, MAX_DIAGNOSTICS);
+        let omitted = all.len().saturating_sub(fitting) as u64;
+        all.truncate(fitting);
         (all, omitted)
     }
 
@@ -224,6 +226,12 @@ impl Reader {
     #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
     pub fn len(&self) -> usize {
         self.state().len()
+    }
+
+    /// Keys with a value or a removal, entries of the log, and removals: all that grows with what is published.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> [usize; 3] {
+        self.state().held()
     }
 
     /// How many resources of each kind are published; sorted.

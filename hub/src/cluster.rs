@@ -197,6 +197,12 @@ impl Cluster {
         })])
     }
 
+    /// Loses one key and all that is known of it, as a program's fault or a broken memory might; nobody is told.
+    #[cfg(test)]
+    fn corrupt(&mut self, key: &hubline::model::Key) {
+        self.holdings.remove(key, &mut Outcome::default());
+    }
+
     /// Its name.
     #[must_use]
     pub fn id(&self) -> &ClusterId {

@@ -55,7 +55,7 @@ pub struct Settings {
     pub max_snapshot_bytes: u64,
     /// Most resources of one snapshot.
     pub max_resources: u64,
-    /// Most bytes of the snapshots of all sessions that wait for their end or for the core.
+    /// Most bytes of the snapshots and deltas of all sessions that wait for their end or for the core.
     pub max_waiting_bytes: usize,
 }
 
@@ -83,7 +83,7 @@ pub struct Inbound {
     pub cluster: ClusterId,
     /// What happened.
     pub event: Event,
-    /// The share of the waiting snapshots' memory that the event holds; given back when this is dropped.
+    /// The share of the waiting resources' memory that the event holds; given back when this is dropped.
     pub memory: Option<OwnedSemaphorePermit>,
 }
 
@@ -107,7 +107,7 @@ struct Shared {
 
 impl Ingest {
     /// A service that hands events to `inbound` and takes the answers from `sessions`. 1,024 is a good bound of
-    /// `inbound`: deltas are small, and the memory of snapshots is bounded by [`Settings::max_waiting_bytes`].
+    /// `inbound`: the memory of resources is bounded by [`Settings::max_waiting_bytes`], and the rest is small.
     #[must_use]
     pub fn new(
         settings: Settings,

@@ -32,7 +32,7 @@ mod options;
 
 pub use error::PipelineError;
 
-/// Events on their way to the core: 1,024 deltas are some 100 KB; the memory of snapshots is bounded by ingest.
+/// Events on their way to the core: one for each of 1,000 agents; the memory of their resources is bounded by ingest.
 const INBOUND: usize = 1_024;
 
 /// Where a configuration came from: it is read again when the file changes.

@@ -25,8 +25,11 @@ pub const MAX_GROUPS: usize = 128;
 /// Finest division of a group into buckets, as a power of two. 1,024 buckets of 16 bytes fit one message.
 pub const MAX_BUCKET_BITS: u32 = 10;
 
-/// Most diagnostics that travel; how many more there are is said.
+/// Longest text for people in bytes, as Kubernetes bounds the note of an Event (1 kB). Longer ones are shortened.
+pub const MAX_TEXT_BYTES: usize = 1_024;
+
+/// Most diagnostics that travel, and most held changes in an acknowledgement; how many more there are is said.
 pub const MAX_DIAGNOSTICS: usize = 1_000;
 
-/// Most resource statuses in one message: 1,000 of some 200 bytes stay far below [`MAX_MESSAGE_BYTES`].
+/// Most resource statuses in one message: 1,000 of some 200 bytes. Where they are longer [`PART_BYTES`] cuts them.
 pub const STATUS_BATCH: usize = 1_000;

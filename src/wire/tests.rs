@@ -317,6 +317,60 @@ fn a_scope_contains_its_buckets_and_nothing_else() {
     assert!(!of(other).contains(&key) && !Scope::NOTHING.contains(&key));
 }
 
+/// A status whose texts have three bytes a character, so that a limit falls within one.
+fn wordy(length: usize) -> ResourceStatus {
+    let text = "…".repeat(length);
+    ResourceStatus {
+        key: key(ResourceKind::Route, "web"),
+        content_hash: ContentHash(1),
+        condition: "Refused".to_owned(),
+        reason: text.clone(),
+        message: text,
+        gone: false,
+    }
+}
+
+#[test]
+fn long_texts_are_shortened_between_characters() {
+    for length in [0, 341, 342, 1 << 20] {
+        let text = text::shortened("…".repeat(length));
+        assert_eq!(text.chars().count(), length.min(341));
+        assert_eq!(text::shortened(text.clone()), text);
+    }
+    assert!(text::shortened(format!("{}é", "x".repeat(1_023))).ends_with("x…"));
+    // What was shortened on the way counts as what was said.
+    let statuses = vec![wordy(5_000)];
+    let said = statuses[0].hash();
+    let status = Status {
+        replay_begin: false,
+        replay_end: false,
+        statuses,
+    };
+    let HubMessage::Status(heard) = codec::hub_message(codec::to_hub_wire(HubMessage::Status(status))).unwrap() else {
+        panic!("no status");
+    };
+    assert_eq!(heard.statuses[0].hash(), said);
+}
+
+#[test]
+fn the_longest_texts_stay_within_a_message() {
+    let statuses = vec![wordy(1 << 20); limits::STATUS_BATCH];
+    let count = text::fitting(&statuses, limits::STATUS_BATCH);
+    assert!((2..limits::STATUS_BATCH).contains(&count), "{count}");
+    let status = Status {
+        replay_begin: true,
+        replay_end: false,
+        statuses: statuses[..count].to_vec(),
+    };
+    let bytes = codec::to_hub_wire(HubMessage::Status(status)).encoded_len();
+    assert!(
+        (limits::PART_BYTES / 2..=limits::PART_BYTES).contains(&bytes),
+        "{bytes}"
+    );
+    assert_eq!(text::fitting(&statuses[..0], 10), 0);
+    assert_eq!(text::fitting(&vec![wordy(1); 5_000], 1_000), 1_000);
+}
+
 mod laws {
     use proptest::prelude::*;
 

@@ -13,6 +13,7 @@ mod listings;
 mod log;
 mod manifests;
 mod restarts;
+mod resume;
 mod secrets;
 mod strangers;
 mod versions;
@@ -44,6 +45,7 @@ fn run() -> ExitCode {
         federation::trials(),
         cost::trials(),
         restarts::trials(),
+        resume::trials(),
         listings::trials(),
         strangers::trials(),
         versions::trials(),

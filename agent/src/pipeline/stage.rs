@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::Sessions;
+use super::{EVENTS, Sessions};
 use crate::health::Readiness;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
@@ -54,10 +54,12 @@ impl Stage {
         self.sessions.stop().await;
     }
 
-    /// Takes one event and all that wait behind it.
+    /// Takes one event and those that wait behind it: no more than fit the channel, or a source that is quicker than
+    /// this would never be published.
     fn take(&mut self, event: SourceEvent) {
         self.translator.apply(event);
-        while let Ok(event) = self.events.try_recv() {
+        for _ in 1..EVENTS {
+            let Ok(event) = self.events.try_recv() else { break };
             self.translator.apply(event);
         }
         self.publish();

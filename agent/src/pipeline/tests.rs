@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hubline::model::{ClusterId, ResourceKind};
+use hubline::model::{ClusterId, Key, Node, NodeAddress, NodeAddressKind, Resource, ResourceKind};
 use hubline::tls::{Authority, Files};
 use hubline::wire::proto::hubline_server::{Hubline, HublineServer};
-use hubline::wire::{AgentMessage, Hello, HubMessage, Resync, ResyncReason, Scope, Welcome, codec, proto};
+use hubline::wire::{Ack, AgentMessage, Hello, HubMessage, Resync, ResyncReason, Scope, Welcome, codec, proto};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
@@ -16,6 +16,7 @@ use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::*;
+use crate::source::{Coverage, Kind, Name, Object, SourceEvent};
 
 /// Generous: it only bounds a test that fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -47,7 +48,18 @@ impl Hubline for Recorder {
                 answers.send(Ok(codec::to_hub_wire(answer))).await.unwrap();
             }
             while let Ok(Some(message)) = incoming.message().await {
-                heard.send(codec::agent_message(message).unwrap()).await.unwrap();
+                let message = codec::agent_message(message).unwrap();
+                let revision = match &message {
+                    AgentMessage::SnapshotEnd(end) => Some(end.revision),
+                    AgentMessage::Delta(delta) => Some(delta.revision),
+                    _ => None,
+                };
+                heard.send(message).await.unwrap();
+                if let Some(revision) = revision {
+                    let (taken, held) = (1, Vec::new());
+                    let ack = HubMessage::Ack(Ack { revision, taken, held });
+                    answers.send(Ok(codec::to_hub_wire(ack))).await.unwrap();
+                }
             }
         });
         Ok(Response::new(ReceiverStream::new(stream)))
@@ -145,4 +157,112 @@ async fn what_cannot_begin_says_so() {
     let config = config(directory.path(), Files::in_directory(directory.path()), 1);
     let error = run(config, CancellationToken::new()).await.unwrap_err().to_string();
     assert!(error.starts_with("tls.ca: cannot read"), "{error}");
+}
+
+/// A node whose only address tells how often it changed.
+fn changed(node: usize, change: usize) -> SourceEvent {
+    let address = NodeAddress {
+        kind: NodeAddressKind::Internal,
+        address: format!("10.0.{}.{}", change / 250, change % 250),
+    };
+    let node = (
+        Name::new("", &format!("n{node}")),
+        Node {
+            addresses: vec![address],
+            ..Node::default()
+        },
+    );
+    SourceEvent::Apply(Box::new(Object::Node(node.0, node.1)))
+}
+
+/// A stage between a source that a test plays and the hub at `port`.
+fn stage(config: &AgentConfig, events: mpsc::Receiver<SourceEvent>) -> (Stage, Reader) {
+    let publisher = Publisher::new(hubline::wire::Epoch::default());
+    let reader = publisher.reader();
+    let speaker = Speaker {
+        cluster: ClusterId::new("a").unwrap(),
+        cluster_uid: "uid".to_owned(),
+        instance: "pod".to_owned(),
+    };
+    let metrics = Metrics::default();
+    let stage = Stage {
+        translator: Translator::new(config.translate_options().unwrap()),
+        sessions: Sessions::new(config, speaker, publisher.reader(), metrics.clone()),
+        publisher,
+        metrics,
+        events,
+        wanted: watch::channel(std::collections::BTreeSet::new()).0,
+        leadership: watch::channel(Leadership {
+            holder: true,
+            transitions: 0,
+        })
+        .1,
+        readiness: watch::channel(Readiness::Starting).0,
+        grace: PATIENCE,
+    };
+    (stage, reader)
+}
+
+/// Plays 5,000 changes a second for some seconds, as many as `changes` of each of `keys` nodes.
+async fn play(events: mpsc::Sender<SourceEvent>, keys: usize, changes: usize) {
+    for kind in Kind::ALL {
+        let coverage = Coverage::All;
+        for event in [SourceEvent::Begin(*kind), SourceEvent::End { kind: *kind, coverage }] {
+            events.send(event).await.unwrap();
+        }
+    }
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    for at in 0..keys * changes {
+        if at % 50 == 0 {
+            ticks.tick().await;
+        }
+        events.send(changed(at % keys, at / keys)).await.unwrap();
+    }
+}
+
+/// What the hub has in the end, and how many upserts that took.
+async fn hear_until(heard: &mut mpsc::Receiver<AgentMessage>, keys: usize, last: &Resource) -> usize {
+    let (mut done, mut upserts) = (std::collections::BTreeSet::<Key>::new(), 0);
+    while done.len() < keys {
+        let resources = match next(heard).await {
+            AgentMessage::SnapshotPart(part) => part,
+            AgentMessage::Delta(delta) => delta.upserts,
+            _ => Vec::new(),
+        };
+        upserts += resources.len();
+        let decoded = resources.iter().map(|it| it.decode().unwrap());
+        done.extend(
+            decoded
+                .filter(|it| it.resource.as_ref().unwrap().as_ref() == Some(last))
+                .map(|it| it.key),
+        );
+    }
+    upserts
+}
+
+#[tokio::test]
+async fn five_thousand_changes_a_second_end_in_the_last_values() {
+    for (keys, changes) in [(50, 300), (5_000, 3)] {
+        let certificates = tempfile::tempdir().unwrap();
+        let authority = Authority::new("test").unwrap();
+        let issued = authority.issue_agent(&ClusterId::new("a").unwrap()).unwrap();
+        let files = write_files(certificates.path(), authority.certificate(), &issued);
+        let (heard_tx, mut heard) = mpsc::channel(1);
+        let port = hub(&authority, heard_tx).await;
+        let (events_tx, events) = mpsc::channel(EVENTS);
+        let (stage, reader) = stage(&config(certificates.path(), files, port), events);
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(stage.run(shutdown.clone()));
+        let player = tokio::spawn(play(events_tx, keys, changes));
+        let SourceEvent::Apply(last) = changed(0, changes - 1) else {
+            unreachable!()
+        };
+        let Object::Node(_, last) = *last else { unreachable!() };
+        let upserts = hear_until(&mut heard, keys, &Resource::Node(last)).await;
+        assert!(upserts <= keys * changes, "{upserts}");
+        assert_eq!(reader.held(), [keys, keys, 0]);
+        player.await.unwrap();
+        shutdown.cancel();
+        running.await.unwrap();
+    }
 }

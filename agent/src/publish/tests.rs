@@ -1,14 +1,15 @@
 use std::collections::BTreeMap;
 
 use hubline::model::{
-    Completeness, Entry, Export, Group, GroupKind, GroupState, Key, Plugin, PluginSet, Resource, ResourceKind,
-    SecretText,
+    Completeness, Diagnostic, Entry, Export, Group, GroupKind, GroupState, Key, ObjectRef, Plugin, PluginSet, Resource,
+    ResourceKind, SecretText, Severity,
 };
 use hubline::wire::limits::{MAX_RESOURCE_BYTES, PART_BYTES};
 use hubline::wire::{
-    AgentMessage, BucketId, BucketSet, ContentHash, DigestTable, EncodedResource, Epoch, Inventory, Scope,
+    AgentMessage, BucketId, BucketSet, ContentHash, DigestTable, EncodedResource, Epoch, Inventory, Scope, codec,
 };
 use proptest::prelude::*;
+use prost::Message;
 
 use super::state::MIN_TOMBSTONES;
 use super::{Detail, Publisher, Snapshot};
@@ -253,6 +254,31 @@ fn a_resource_too_large_stops_only_itself() {
     assert_eq!(diagnostics[0].reason, "TooLarge");
     publisher.apply(upserts(vec![large("a", 11)]));
     assert_eq!(reader.diagnostics().0, []);
+}
+
+#[test]
+fn diagnostics_stay_within_a_message_however_long_they_are() {
+    let fault = |number: usize| Diagnostic {
+        object: ObjectRef {
+            source: source(),
+            namespace: "shop".to_owned(),
+            name: format!("n{number}"),
+        },
+        field: "x".repeat(10_000),
+        severity: Severity::Error,
+        reason: "Invalid".to_owned(),
+        message: "é".repeat(100_000),
+    };
+    let diagnostics = Some((0..3_000).map(fault).collect());
+    let publisher = published(vec![Output {
+        diagnostics,
+        ..Output::default()
+    }]);
+    let (told, omitted) = publisher.reader().diagnostics();
+    assert!((100..1_000).contains(&told.len()), "{}", told.len());
+    assert_eq!(told.len() as u64 + omitted, 3_000);
+    let message = codec::to_agent_wire(AgentMessage::Diagnostics(told, omitted));
+    assert!(message.encoded_len() <= PART_BYTES, "{}", message.encoded_len());
 }
 
 #[test]

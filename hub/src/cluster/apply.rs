@@ -1,6 +1,8 @@
 //! Snapshots and deltas: checked whole, then applied whole.
 
 use hubline::model::{Completeness, Group, Key};
+use hubline::wire::limits::MAX_DIAGNOSTICS;
+use hubline::wire::text::fitting;
 use hubline::wire::{
     Ack, BucketSet, Delta, GroupInventory, Held, HubMessage, Inventory, Resync, ResyncReason, Scope, SnapshotBegin,
     SnapshotEnd, TouchedBucket,
@@ -275,7 +277,7 @@ impl Cluster {
     }
 
     /// Tells everyone what came of a snapshot or delta.
-    fn report(&self, session: SessionId, outcome: Outcome, held: Vec<Held>, effects: &mut Vec<Effect>) {
+    fn report(&self, session: SessionId, outcome: Outcome, mut held: Vec<Held>, effects: &mut Vec<Effect>) {
         let Outcome {
             mut changes,
             problems,
@@ -286,6 +288,8 @@ impl Cluster {
         changes.sort_by(|a, b| a.key.cmp(&b.key));
         effects.extend(nacks.into_iter().map(|it| Effect::Send(session, HubMessage::Nack(it))));
         let revision = self.revision;
+        // An agent reads them for its log; of very many the first are enough.
+        held.truncate(fitting(&held, MAX_DIAGNOSTICS));
         effects.push(Effect::Send(session, HubMessage::Ack(Ack { revision, taken, held })));
         if !changes.is_empty() {
             effects.push(Effect::Changed(changes));

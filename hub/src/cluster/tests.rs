@@ -2,5 +2,6 @@
 
 mod histories;
 mod promises;
+mod resume;
 mod rules;
 pub(crate) mod support;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hubline::model::{ClusterId, GlobalKey, Key};
 use hubline::wire::limits::STATUS_BATCH;
+use hubline::wire::text::fitting;
 use hubline::wire::{Digest, ResourceStatus, Status};
 use tokio::time::{Duration, Instant};
 
@@ -138,7 +139,13 @@ fn batches(statuses: &[ResourceStatus]) -> Vec<Status> {
         replay_end: false,
         statuses: batch.to_vec(),
     };
-    statuses.chunks(STATUS_BATCH).map(message).collect()
+    let (mut messages, mut rest) = (Vec::new(), statuses);
+    while !rest.is_empty() {
+        let (batch, later) = rest.split_at(fitting(rest, STATUS_BATCH));
+        messages.push(message(batch));
+        rest = later;
+    }
+    messages
 }
 
 #[cfg(test)]
@@ -245,5 +252,18 @@ mod tests {
         let told = book.flush(&key.cluster, |_| None);
         assert!(told[0].replay_begin && told[0].replay_end);
         assert_eq!(told[0].statuses[0].condition, PENDING);
+    }
+
+    #[test]
+    fn long_statuses_are_cut_by_their_bytes() {
+        let mut long = status(&key("x").key, "Refused");
+        long.message = "x".repeat(1_024);
+        let messages = batches(&vec![long; 2_000]);
+        assert_eq!(messages.iter().map(|it| it.statuses.len()).sum::<usize>(), 2_000);
+        assert!(
+            messages.iter().all(|it| it.statuses.len() < 1_000),
+            "{}",
+            messages.len()
+        );
     }
 }

@@ -230,7 +230,17 @@ impl Reader {
             delta,
             received,
         };
-        self.tell(event, None).await
+        let memory = self.wait_for_memory(bytes).await?;
+        self.tell(event, Some(memory)).await
+    }
+
+    /// Deltas count among the waiting snapshots' memory. Unlike a snapshot's part one may wait for it: it holds none
+    /// meanwhile, so nobody waits for it in turn.
+    async fn wait_for_memory(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refused> {
+        let most = self.shared.settings.max_waiting_bytes;
+        let bytes = u32::try_from(bytes.min(most)).map_err(|_| Refused::busy())?;
+        let memory = Arc::clone(&self.shared.memory).acquire_many_owned(bytes).await;
+        memory.map_err(|_| Refused::busy())
     }
 
     /// Waits while the core is busy, and with it, by flow control, the agent.

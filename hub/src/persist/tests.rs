@@ -256,3 +256,26 @@ async fn a_damaged_file_says_what_to_do_and_one_directory_serves_one_hub() {
     let error = open(directory.path()).unwrap_err().to_string();
     assert!(error.contains("move it away and start again"), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_stalled_disk_is_bounded_by_keys() {
+    let directory = TempDir::new().unwrap();
+    let (store, _) = open(directory.path()).unwrap();
+    let metrics = PersistMetrics::default();
+    // Nothing is written for as long as this test runs.
+    let (writer, persisting) = store.start(Duration::from_secs(3_600), metrics.clone());
+    for change in 0..50_000_u32 {
+        let key = set(&format!("n{}", change % 500));
+        let value = u16::try_from(change % 60_000).unwrap();
+        writer.write(
+            &id("a"),
+            vec![put(&key, value), PersistOperation::Meta(meta(u64::from(change)))],
+        );
+    }
+    assert_eq!(metrics.waiting.get(), 500 + 1);
+    drop(writer);
+    persisting.finished().await.unwrap();
+    let (_, restored) = open(directory.path()).unwrap();
+    let (_, restored) = &restored[0];
+    assert_eq!((restored.resources.len(), restored.meta.revision), (500, 49_999));
+}

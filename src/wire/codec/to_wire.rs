@@ -3,9 +3,10 @@
 use bytes::Bytes;
 
 use super::super::message::{
-    Ack, AgentMessage, BucketSet, Compare, Delta, Epoch, GroupInventory, Hello, HubMessage, Inventory, ResourceStatus, Resync,
-    ResyncReason, Scope, SnapshotBegin, Status, TouchedBucket, Welcome,
+    Ack, AgentMessage, BucketSet, Compare, Delta, Epoch, GroupInventory, Hello, HubMessage, Inventory, ResourceStatus,
+    Resync, ResyncReason, Scope, SnapshotBegin, Status, TouchedBucket, Welcome,
 };
+use super::super::text::shortened;
 use super::super::{ContentHash, Digest, EncodedResource, proto as p};
 use super::encode;
 use crate::model::{Completeness, Diagnostic, Severity};
@@ -54,8 +55,8 @@ pub fn to_hub_wire(message: HubMessage) -> p::HubMessage {
         HubMessage::Nack(it) => Some(Message::Nack(p::Nack {
             key: Some(encode::key(&it.key)),
             content_hash: hash(it.content_hash),
-            reason: it.reason,
-            message: it.message,
+            reason: shortened(it.reason),
+            message: shortened(it.message),
         })),
         HubMessage::Status(it) => Some(Message::Status(status(it))),
         HubMessage::Heartbeat(sequence, answer) => Some(Message::Heartbeat(p::Heartbeat { sequence, answer })),
@@ -107,7 +108,7 @@ fn group_inventory(it: GroupInventory) -> p::GroupInventory {
     let unknown_reason = match it.completeness {
         Completeness::Complete => String::new(),
         Completeness::Unknown { reason } if reason.is_empty() => "unknown".to_owned(),
-        Completeness::Unknown { reason } => reason,
+        Completeness::Unknown { reason } => shortened(reason),
     };
     let digests: Vec<u8> = it.digests.iter().flat_map(|digest| digest.0.to_le_bytes()).collect();
     p::GroupInventory {
@@ -168,12 +169,12 @@ fn diagnostic(it: Diagnostic) -> p::Diagnostic {
     p::Diagnostic {
         group: it.object.source.group.to_string(),
         source: it.object.source.kind.to_string(),
-        namespace: it.object.namespace,
-        name: it.object.name,
-        field: it.field,
+        namespace: shortened(it.object.namespace),
+        name: shortened(it.object.name),
+        field: shortened(it.field),
         severity: severity.into(),
-        reason: it.reason,
-        message: it.message,
+        reason: shortened(it.reason),
+        message: shortened(it.message),
     }
 }
 
@@ -215,8 +216,8 @@ fn compare(compare: &Compare) -> p::Compare {
 fn ack(ack: Ack) -> p::Ack {
     let held = ack.held.into_iter().map(|it| p::Held {
         key: Some(encode::key(&it.key)),
-        reason: it.reason,
-        message: it.message,
+        reason: shortened(it.reason),
+        message: shortened(it.message),
     });
     p::Ack {
         revision: ack.revision,
@@ -237,9 +238,9 @@ pub(crate) fn resource_status(it: ResourceStatus) -> p::ResourceStatus {
     p::ResourceStatus {
         key: Some(encode::key(&it.key)),
         content_hash: hash(it.content_hash),
-        condition: it.condition,
-        reason: it.reason,
-        message: it.message,
+        condition: shortened(it.condition),
+        reason: shortened(it.reason),
+        message: shortened(it.message),
         gone: it.gone,
     }
 }

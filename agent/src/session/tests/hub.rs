@@ -183,6 +183,12 @@ impl Peer {
         self.resync(ResyncReason::Hello, scope).await;
     }
 
+    /// Accepts the session as a hub that resumes, compares and checks.
+    pub(super) async fn accept_resuming(&self, answer: HubMessage) {
+        self.welcome(&["offer", "resume"]).await;
+        self.send(answer).await;
+    }
+
     pub(super) async fn ack(&self, revision: u64) {
         let (taken, held) = (1, Vec::new());
         self.send(HubMessage::Ack(Ack { revision, taken, held })).await;
@@ -263,6 +269,11 @@ impl Agent {
         tokio::spawn(session.run(self.token.clone()));
     }
 
+    /// Publishes what is made of a cluster.
+    pub(super) fn apply(&mut self, output: Output) -> u64 {
+        self.publisher.apply(output)
+    }
+
     pub(super) fn set(&mut self, name: &str, weight: u32) -> u64 {
         self.publisher.apply(upserts(&[name], weight))
     }
@@ -279,7 +290,7 @@ pub(super) fn key(name: &str) -> Key {
     Key::new(ResourceKind::Export, &GroupKind::new("", "Service"), "shop", name, "")
 }
 
-fn upserts(names: &[&str], weight: u32) -> Output {
+pub(super) fn upserts(names: &[&str], weight: u32) -> Output {
     let entry = |name: &&str| Entry {
         key: key(name),
         resource: Resource::Export(Export { weight: Some(weight) }),

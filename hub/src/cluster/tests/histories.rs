@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use hubline::model::{Group, Key, ResourceKind};
-use hubline::wire::{ContentHash, EncodedResource, Epoch, Scope};
+use hubline::wire::{ContentHash, EncodedResource, Epoch, RESUME};
 use proptest::prelude::*;
 
 use super::super::{Cluster, Effect, Event, Meta, PersistOperation, Received, Restored, SessionId};
@@ -20,6 +20,8 @@ enum Happening {
     /// The agent begins a new run, with a higher counter or an equal one.
     NewRun(u64),
     RestartHub,
+    /// Something of the hub's copy is lost; the next checkpoint finds it.
+    Drift(u8),
     /// The agent starts anew and cannot read these endpoint slices, which may be all or none of them; or it can read
     /// all again.
     ToggleReading(BTreeSet<u8>),
@@ -37,6 +39,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (0..KEYS, 0..4_u16).prop_map(|(key, value)| Happening::Spoil(key, value)),
         1 => (0..2_u64).prop_map(Happening::NewRun),
         1 => Just(Happening::RestartHub),
+        2 => (0..KEYS).prop_map(Happening::Drift),
         3 => proptest::collection::btree_set(0..KEYS, 0..usize::from(KEYS)).prop_map(Happening::ToggleReading),
         1 => Just(Happening::Silence),
     ]
@@ -69,9 +72,10 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(resumes: bool) -> Self {
+        let agent = Agent::new(1, 1);
         let mut world = Self {
-            agent: Agent::new(1, 1),
+            agent: if resumes { agent.resuming() } else { agent },
             cluster: cluster(),
             session: 0,
             seconds: 0,
@@ -109,18 +113,19 @@ impl World {
         let old = SessionId(self.session);
         self.session += 1;
         self.say(self.agent.hello(self.session));
+        self.say(self.agent.checkpoint(self.session));
         // The stream of the old session ends some time after the new one began.
         self.on(Event::Closed { session: old });
     }
 
-    /// The agent says something and answers what the hub asks for, at most twice.
+    /// The agent says something and answers what the hub asks for: at most a comparison, and twice for snapshots.
     fn say(&mut self, event: Event) {
         let mut effects = self.on(event);
-        for _ in 0..3 {
-            let Some(resync) = asked(&effects, self.session).filter(|it| it.scope != Scope::NOTHING) else {
+        for _ in 0..4 {
+            let Some(event) = answer_to(&self.agent, &effects, self.session) else {
                 return;
             };
-            effects = self.on(self.agent.snapshot(self.session, resync.scope));
+            effects = self.on(event);
         }
         panic!("the hub asks without end");
     }
@@ -149,11 +154,10 @@ impl World {
             }
             Happening::NewRun(higher) => {
                 let Epoch { counter, random } = self.agent.epoch;
-                self.agent.epoch = Epoch {
+                self.agent.begin(Epoch {
                     counter: counter + higher,
                     random: random + 1,
-                };
-                self.agent.revision = 1;
+                });
                 self.connect();
             }
             Happening::RestartHub => {
@@ -161,6 +165,7 @@ impl World {
                 assert_eq!(state(&self.cluster), before, "a restart changes nothing");
                 self.connect();
             }
+            Happening::Drift(number) => self.drift(&nth(*number)),
             Happening::ToggleReading(unread) => self.toggle_reading(unread),
             Happening::Silence => {
                 self.seconds += 20;
@@ -178,6 +183,24 @@ impl World {
             resources: self.disk.values().map(stored).collect(),
         };
         self.cluster = Cluster::restore(self.cluster.id().clone(), restored);
+    }
+
+    /// Only of complete groups: of the others a checkpoint says nothing.
+    fn drift(&mut self, key: &Key) {
+        let checks = self.agent.capabilities.iter().any(|it| it == RESUME) && self.agent.is_complete(&Group::of(key));
+        // The last good form of a bad one is nowhere else.
+        let good = self
+            .agent
+            .resources
+            .get(key)
+            .is_some_and(|it| received(it).refusal().is_none());
+        if !checks || !good {
+            return;
+        }
+        self.seconds += 10;
+        self.cluster.corrupt(key);
+        self.say(self.agent.checkpoint(self.session));
+        self.say(self.agent.checkpoint(self.session));
     }
 
     fn toggle_reading(&mut self, unread: &BTreeSet<u8>) {
@@ -227,8 +250,11 @@ proptest! {
 
     /// Any history of changes, cuts, new runs, restarts, bad resources and failed listings ends in agreement.
     #[test]
-    fn any_history_ends_in_agreement(history in proptest::collection::vec(happening(), 1..40)) {
-        let mut world = World::new();
+    fn any_history_ends_in_agreement(
+        history in proptest::collection::vec(happening(), 1..40),
+        resumes in any::<bool>(),
+    ) {
+        let mut world = World::new(resumes);
         for it in &history {
             world.happens(it);
         }

@@ -7,8 +7,8 @@ use hubline::model::{
     Resource, ResourceKind, SecretText,
 };
 use hubline::wire::{
-    BucketId, ContentHash, Delta, Digest, DigestTable, EncodedResource, Epoch, GroupInventory, Hello, HubMessage,
-    Inventory, Resync, Scope, SnapshotBegin, SnapshotEnd, TouchedBucket,
+    BucketId, Checkpoint, Compare, ContentHash, Delta, Digest, DigestTable, EncodedResource, Epoch, GroupInventory,
+    Hello, HubMessage, Inventory, Resync, Scope, SnapshotBegin, SnapshotEnd, TouchedBucket,
 };
 use jiff::Timestamp;
 
@@ -66,6 +66,14 @@ fn plugin_set(config: &str) -> Resource {
     Resource::PluginSet(PluginSet { plugins: vec![plugin] })
 }
 
+/// A plugin set with a text.
+pub(crate) fn wordy(name: &str, text: &str) -> EncodedResource {
+    EncodedResource::encode(
+        &plugins(name),
+        &plugin_set(&format!("{{\"text\":\"{}\"}}", text.replace(['"', '\\'], ""))),
+    )
+}
+
 /// A resource that the hub refuses: a plugin set for its content, any other since body and key disagree.
 pub(crate) fn bad(key: &Key, value: u16) -> EncodedResource {
     EncodedResource::encode(key, &plugin_set(&format!("hunter{value}")))
@@ -88,6 +96,9 @@ pub(crate) struct Agent {
     /// Of these it cannot read the objects, and says nothing.
     pub(crate) unread: BTreeSet<Key>,
     pub(crate) resources: BTreeMap<Key, EncodedResource>,
+    pub(crate) capabilities: Vec<String>,
+    /// When each key changed last, in this run.
+    changed: BTreeMap<Key, u64>,
 }
 
 impl Agent {
@@ -100,11 +111,20 @@ impl Agent {
             groups: kinds.map(|kind| (group(kind), Completeness::Complete)).into(),
             unread: BTreeSet::new(),
             resources: BTreeMap::new(),
+            capabilities: Vec::new(),
+            changed: BTreeMap::new(),
         }
     }
 
     pub(crate) fn with(mut self, resources: &[(Key, EncodedResource)]) -> Self {
         self.resources.extend(resources.iter().cloned());
+        self
+    }
+
+    /// That tells one digest a group and can go on from a revision.
+    pub(crate) fn resuming(mut self) -> Self {
+        self.bits = 0;
+        self.capabilities = vec![hubline::wire::RESUME.to_owned()];
         self
     }
 
@@ -171,7 +191,7 @@ impl Agent {
             cluster: "a".to_owned(),
             cluster_uid: UID.to_owned(),
             instance: format!("agent-{session}"),
-            capabilities: Vec::new(),
+            capabilities: self.capabilities.clone(),
             inventory: self.inventory(),
             statuses: None,
         };
@@ -206,6 +226,7 @@ impl Agent {
         self.revision += 1;
         let (mut upserts, mut removals) = (Vec::new(), Vec::new());
         for (key, now) in steps {
+            self.changed.insert(key.clone(), self.revision);
             let told = !self.unread.contains(key);
             if let Some(encoded) = now {
                 self.resources.insert(key.clone(), encoded.clone());
@@ -228,6 +249,62 @@ impl Agent {
         }
     }
 
+    /// Begins another run.
+    pub(crate) fn begin(&mut self, epoch: Epoch) {
+        (self.epoch, self.revision) = (epoch, 1);
+        self.changed.clear();
+    }
+
+    /// What follows a revision, when that is anything.
+    pub(crate) fn since(&self, session: u64, base_revision: u64) -> Option<Event> {
+        let changed = self.changed.iter().filter(|(_, revision)| **revision > base_revision);
+        let changed: Vec<Step> = changed
+            .filter(|(key, _)| !self.unread.contains(*key))
+            .map(|(key, _)| (key.clone(), self.resources.get(key).cloned()))
+            .collect();
+        let delta = Delta {
+            base_revision,
+            revision: self.revision,
+            upserts: Vec::new(),
+            removals: changed
+                .iter()
+                .filter(|(_, now)| now.is_none())
+                .map(|(key, _)| key.clone())
+                .collect(),
+            touched: self.touched(&changed),
+        };
+        let received = changed
+            .iter()
+            .filter_map(|(_, now)| now.as_ref().map(received))
+            .collect();
+        let session = SessionId(session);
+        (self.revision > base_revision).then_some(Event::Delta {
+            session,
+            delta,
+            received,
+        })
+    }
+
+    /// What it has when asked to compare closely.
+    pub(crate) fn offer_closely(&self, session: u64) -> Event {
+        let mut close = self.clone();
+        close.bits = 2;
+        close.offer(session)
+    }
+
+    pub(crate) fn checkpoint(&self, session: u64) -> Event {
+        let table = self.table();
+        let complete = self.groups.keys().filter(|group| self.is_complete(group));
+        let digest = complete.fold(Digest::default(), |sum, group| sum.merged(table.root(group)));
+        Event::Checkpoint {
+            session: SessionId(session),
+            checkpoint: Checkpoint {
+                revision: self.revision,
+                digest,
+            },
+        }
+    }
+
     fn touched(&self, steps: &[Step]) -> Vec<TouchedBucket> {
         let table = self.table();
         let touched = |(key, _): &Step| {
@@ -247,6 +324,22 @@ pub(crate) fn asked(effects: &[Effect], session: u64) -> Option<Resync> {
     })
 }
 
+/// What it wants to compare, if anything.
+pub(crate) fn compared(effects: &[Effect], session: u64) -> Option<Compare> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Send(to, HubMessage::Compare(compare)) if to.0 == session => Some(compare.clone()),
+        _ => None,
+    })
+}
+
+/// The revision from which it goes on, if it does.
+pub(crate) fn resumed(effects: &[Effect], session: u64) -> Option<u64> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Send(to, HubMessage::Resume(revision)) if to.0 == session => Some(*revision),
+        _ => None,
+    })
+}
+
 pub(crate) fn nacks(effects: &[Effect]) -> Vec<Key> {
     let nack = |effect: &Effect| match effect {
         Effect::Send(_, HubMessage::Nack(nack)) => Some(nack.key.clone()),
@@ -262,12 +355,24 @@ pub(crate) fn closed(effects: &[Effect], session: u64) -> Option<&'static str> {
     })
 }
 
-/// Lets the agent answer until the hub asks for nothing more; fails when that takes more than `most` snapshots.
+/// What the agent says to the hub's last effects, if it is asked for anything.
+pub(crate) fn answer_to(agent: &Agent, effects: &[Effect], session: u64) -> Option<Event> {
+    if let Some(from) = resumed(effects, session) {
+        return agent.since(session, from);
+    }
+    if compared(effects, session).is_some() {
+        return Some(agent.offer_closely(session));
+    }
+    let resync = asked(effects, session).filter(|resync| resync.scope != Scope::NOTHING)?;
+    Some(agent.snapshot(session, resync.scope))
+}
+
+/// Lets the agent answer until the hub asks for nothing more; fails when that takes more than `most` answers.
 pub(crate) fn answer(cluster: &mut Cluster, agent: &Agent, session: u64, mut last: Vec<Effect>, most: usize) {
     for _ in 0..=most {
-        match asked(&last, session).filter(|resync| resync.scope != Scope::NOTHING) {
+        match answer_to(agent, &last, session) {
             None => return,
-            Some(resync) => last = cluster.on(agent.snapshot(session, resync.scope), now(0)),
+            Some(event) => last = cluster.on(event, now(0)),
         }
     }
     panic!("the hub asks without end: {last:?}");
@@ -277,7 +382,7 @@ pub(crate) fn answer(cluster: &mut Cluster, agent: &Agent, session: u64, mut las
 pub(crate) fn synchronized(agent: &Agent) -> Cluster {
     let mut cluster = cluster();
     let effects = cluster.on(agent.hello(1), now(0));
-    answer(&mut cluster, agent, 1, effects, 1);
+    answer(&mut cluster, agent, 1, effects, 2);
     cluster
 }
 

@@ -168,6 +168,51 @@ async fn an_agent_that_does_not_read_is_closed_and_hinders_nobody() {
     drop(agent);
 }
 
+/// Deltas of some 64 KiB, each with one resource.
+fn delta(revision: u64) -> AgentMessage {
+    let noise = blake3::Hasher::new().update(&revision.to_le_bytes()).finalize_xof();
+    let mut bytes = vec![0; 48 << 10];
+    { noise }.fill(&mut bytes);
+    let text: String = bytes.iter().map(|byte| char::from(b'!' + byte % 90)).collect();
+    AgentMessage::Delta(hubline::wire::Delta {
+        base_revision: revision - 1,
+        revision,
+        upserts: vec![crate::cluster::tests::support::wordy("x", &text)],
+        removals: Vec::new(),
+        touched: Vec::new(),
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stalled_core_holds_back_its_agents_and_loses_nothing() {
+    const CAPACITY: usize = 4;
+    let (hub, mut events, _handled_by) = Hub::stalled(Settings::default(), CAPACITY);
+    let agent = Agent::open(hub.connect("a").await).await.unwrap();
+    agent.say(hello(&super::support::agent())).await;
+    let mut said = 0;
+    // An agent may say no more when the line is full: then its own state coalesces.
+    while said < 10_000
+        && tokio::time::timeout(Duration::from_secs(1), agent.say(delta(said + 1)))
+            .await
+            .is_ok()
+    {
+        said += 1;
+    }
+    // In between lie the windows of HTTP/2 (1 MiB at most), the pipe of this test (1 MiB) and the agent's 16 messages.
+    assert!(
+        (CAPACITY as u64..100).contains(&said),
+        "{said} deltas were taken by a core that takes none"
+    );
+    assert_eq!(events.len(), CAPACITY);
+    let mut revisions = Vec::new();
+    while (revisions.len() as u64) < said {
+        if let Event::Delta { delta, .. } = events.recv().await.unwrap().event {
+            revisions.push(delta.revision);
+        }
+    }
+    assert_eq!(revisions, (1..=said).collect::<Vec<_>>());
+}
+
 #[tokio::test(start_paused = true)]
 async fn more_sessions_than_allowed_wait_outside() {
     let settings = Settings {

@@ -42,21 +42,36 @@ pub(super) struct Hub {
 
 impl Hub {
     pub(super) fn new(settings: Settings) -> Self {
+        let (hub, events, handled_by) = Self::stalled(settings, 16);
+        tokio::spawn(core(
+            Arc::clone(&hub.cluster),
+            Arc::clone(&hub.sessions),
+            events,
+            handled_by,
+        ));
+        hub
+    }
+
+    /// Without a core: events wait where they are.
+    pub(super) fn stalled(
+        settings: Settings,
+        capacity: usize,
+    ) -> (Self, mpsc::Receiver<Inbound>, watch::Sender<Vec<&'static str>>) {
         let metrics = IngestMetrics::register(&mut prometheus_client::registry::Registry::default());
         let sessions = Arc::new(Sessions::new(&settings, metrics.clone()));
         let (admitted, list) = watch::channel(list_of_a());
-        let (inbound, events) = mpsc::channel(16);
+        let (inbound, events) = mpsc::channel(capacity);
         let (handled_by, handled) = watch::channel(Vec::new());
         let cluster = Arc::new(Mutex::new(Cluster::new(id("a"))));
-        tokio::spawn(core(Arc::clone(&cluster), Arc::clone(&sessions), events, handled_by));
-        Self {
+        let hub = Self {
             ingest: Ingest::new(settings, list, inbound, Arc::clone(&sessions), metrics),
             sessions,
             admitted,
             cluster,
             handled,
             shutdown: CancellationToken::new(),
-        }
+        };
+        (hub, events, handled_by)
     }
 
     /// Waits until the core has handled an event of a kind.
