@@ -168,7 +168,7 @@ impl Default for AgentConfig {
             zone: None,
             addresses: Vec::new(),
             listen: (Ipv4Addr::LOCALHOST, 8081).into(),
-            // Ten times what listing 100,000 objects takes in pages of 500 at 20 ms each.
+            // Six times what listing 100,000 objects takes in pages of 200 at 10 ms each.
             startup_grace: Duration::from_secs(30),
             logging: Logging::default(),
         }

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hubline::model::{Diagnostic, HostName, Node};
 
+use crate::few::Few;
 use crate::source::object::{EndpointSlice, Ingress, IngressClass, PortReference, Service};
 use crate::source::{Coverage, Kind, Name, Object, ObjectId, SourceEvent};
 use listing::Listings;
@@ -38,7 +39,7 @@ pub enum Unit {
 }
 
 /// The ports of one Service that one Ingress names, each with a field where it does.
-pub type ServiceUse = BTreeMap<PortReference, String>;
+pub type ServiceUse = Few<PortReference, String>;
 
 /// What one Ingress wants of one Secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub struct Index {
     pub(crate) slices: BTreeMap<Name, EndpointSlice>,
     pub(crate) nodes: BTreeMap<Name, Node>,
     pub(crate) secrets: Secrets,
-    pub(crate) slices_of: BTreeMap<Name, BTreeSet<Name>>,
+    pub(crate) slices_of: BTreeMap<Name, Few<Name, ()>>,
     pub(crate) service_users: Users<ServiceUse>,
     pub(crate) secret_users: Users<SecretUse>,
     pub(crate) listings: Listings,
@@ -340,7 +341,7 @@ impl Index {
             self.touch_service(service);
         }
         if let Some(service) = after {
-            self.slices_of.entry(service.clone()).or_default().insert(name);
+            self.slices_of.entry(service.clone()).or_default().insert(name, ());
             self.touch_service(service);
         }
     }

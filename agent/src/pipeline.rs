@@ -28,9 +28,9 @@ pub use error::PipelineError;
 use stage::Stage;
 use start::Origin;
 
-/// Events between source and translate. One page of a listing (500 objects): a busy translator holds back the source,
+/// Events between source and translate. One page of a listing (200 objects): a busy translator holds back the source,
 /// and what changes meanwhile coalesces at the API server or in the directory.
-const EVENTS: usize = 500;
+const EVENTS: usize = 200;
 
 /// Runs an agent until `shutdown`.
 ///

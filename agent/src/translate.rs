@@ -24,6 +24,7 @@ use hubline::model::{Diagnostic, Entry, GroupState, Key, Resource, Severity, Sna
 use hubline::snapshot_file;
 use hubline::wire::{ContentHash, EncodedResource};
 
+use crate::few::Few;
 use crate::index::{Index, Unit};
 use crate::output::Output;
 use crate::source::{Kind, Name, ObjectId, SourceEvent};
@@ -37,7 +38,7 @@ pub use snapshot_file::Secrets;
 /// What was drained last for one unit.
 #[derive(Debug, Clone, Default)]
 struct Published {
-    hashes: BTreeMap<Key, ContentHash>,
+    hashes: Few<Key, ContentHash>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -202,9 +203,9 @@ impl Translator {
     }
 
     fn publish(&mut self, unit: Unit, rendered: Rendered, changes: &mut Changes) {
-        let mut before = self.published.remove(&unit).unwrap_or_default();
+        let before = self.published.remove(&unit).unwrap_or_default();
         let mut after = Published {
-            hashes: BTreeMap::new(),
+            hashes: Few::default(),
             diagnostics: rendered.diagnostics(),
         };
         changes.diagnostics |= before.diagnostics != after.diagnostics;
@@ -213,12 +214,15 @@ impl Translator {
                 continue;
             }
             let hash = EncodedResource::encode(&key, &resource).hash();
-            if before.hashes.remove(&key) != Some(hash) {
+            if before.hashes.get(&key) != Some(&hash) {
                 changes.upserts.insert(key.clone(), resource);
             }
             after.hashes.insert(key, hash);
         }
-        changes.removals.extend(before.hashes.into_keys());
+        let gone = before.hashes.into_iter().map(|(key, _)| key);
+        changes
+            .removals
+            .extend(gone.filter(|key| !after.hashes.contains_key(key)));
         if !after.hashes.is_empty() || !after.diagnostics.is_empty() {
             self.published.insert(unit, after);
         }

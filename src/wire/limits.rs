@@ -1,10 +1,11 @@
 //! Bounds of the stream. Each is checked before memory is spent.
 
-/// Largest message in bytes: tonic's own default. Parts are cut at a quarter of it, so that one large resource still fits.
+/// Largest message in bytes: tonic's own default. Parts are cut far below it, so that one large resource still fits.
 pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
-/// Where snapshot parts and deltas are cut, in bytes (DESIGN section 4).
-pub const PART_BYTES: usize = 1 << 20;
+/// Where snapshot parts and deltas are cut, in bytes. DESIGN section 4 allows 1 MiB; both sides keep buffers of the
+/// largest message that there was for as long as a stream lives, which with a thousand agents is memory.
+pub const PART_BYTES: usize = 1 << 18;
 
 /// Largest encoded resource in bytes. APISIX's Admin API refuses bodies over 1.5 MiB, so a larger one could never be written.
 pub const MAX_RESOURCE_BYTES: usize = 3 << 19;

@@ -3,13 +3,14 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::few::Few;
 use crate::source::Name;
 
 /// Uses of type `T`, by target and user.
 #[derive(Debug, Clone)]
 pub(crate) struct Users<T> {
-    by_target: BTreeMap<Name, BTreeMap<Name, T>>,
-    targets_of: BTreeMap<Name, BTreeSet<Name>>,
+    by_target: BTreeMap<Name, Few<Name, T>>,
+    targets_of: BTreeMap<Name, Box<[Name]>>,
 }
 
 impl<T> Default for Users<T> {
@@ -23,7 +24,7 @@ impl<T> Default for Users<T> {
 
 impl<T: PartialEq> Users<T> {
     /// All users of a target; none when nobody asks for it.
-    pub(crate) fn of(&self, target: &Name) -> Option<&BTreeMap<Name, T>> {
+    pub(crate) fn of(&self, target: &Name) -> Option<&Few<Name, T>> {
         self.by_target.get(target)
     }
 
@@ -34,12 +35,13 @@ impl<T: PartialEq> Users<T> {
 
     /// Replaces all that one user asks for, and returns the targets for which that changed.
     pub(crate) fn replace(&mut self, user: &Name, uses: BTreeMap<Name, T>) -> BTreeSet<Name> {
-        let after: BTreeSet<Name> = uses.keys().cloned().collect();
+        let after: Box<[Name]> = uses.keys().cloned().collect();
         let before = match after.is_empty() {
             true => self.targets_of.remove(user),
-            false => self.targets_of.insert(user.clone(), after.clone()),
+            false => self.targets_of.insert(user.clone(), after),
         };
-        let mut changed: BTreeSet<Name> = before.unwrap_or_default().difference(&after).cloned().collect();
+        let before = before.unwrap_or_default().into_iter();
+        let mut changed: BTreeSet<Name> = before.filter(|target| !uses.contains_key(target)).collect();
         for target in &changed {
             self.remove(target, user);
         }

@@ -1,6 +1,8 @@
 //! The kinds that sources watch: one row each in the table at the end.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::LazyLock;
 
 use hubline::model::GroupKind;
 use serde::de::DeserializeOwned;
@@ -121,7 +123,13 @@ impl Kind {
     /// Group and kind as the model names them.
     #[must_use]
     pub fn group_kind(self) -> GroupKind {
-        GroupKind::new(self.group(), self.name())
+        static NAMES: LazyLock<BTreeMap<Kind, GroupKind>> = LazyLock::new(|| {
+            let named = |kind: &Kind| (*kind, GroupKind::new(kind.group(), kind.name()));
+            Kind::ALL.iter().map(named).collect()
+        });
+        // Every key holds one: shared, it costs two reference counts.
+        let known = NAMES.get(&self).cloned();
+        known.unwrap_or_else(|| GroupKind::new(self.group(), self.name()))
     }
 }
 

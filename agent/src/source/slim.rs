@@ -21,6 +21,13 @@ fn label<'a>(meta: &'a ObjectMeta, name: &str) -> Option<&'a str> {
     meta.labels.as_ref()?.get(name).map(String::as_str)
 }
 
+/// Cuts each down. Not `collect`, which would keep the allocation of the far larger type.
+fn each<A, B>(full: Vec<A>, cut: impl Fn(A) -> B) -> Vec<B> {
+    let mut slim = Vec::with_capacity(full.len());
+    slim.extend(full.into_iter().map(cut));
+    slim
+}
+
 /// Kubernetes' default protocol is TCP.
 fn protocol(written: Option<String>) -> Box<str> {
     written.unwrap_or_else(|| "TCP".to_owned()).into()

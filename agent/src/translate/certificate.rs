@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use hubline::model::{Certificate, HostName, Key, Resource, ResourceKind};
 
 use super::rendered::{Fault, Rendered};
+use crate::few::Few;
 use crate::index::Index;
 use crate::index::secret::{Lookup, Pair, Slot};
 use crate::source::{Kind, Name};
@@ -81,7 +82,7 @@ fn hosts(index: &Index, name: &Name, pair: &Pair) -> BTreeSet<HostName> {
     if index.unread.affects(Kind::Ingress) || index.unread.affects(Kind::IngressClass) {
         hosts.extend(pair.dns_names.iter().cloned());
     }
-    for usage in index.secret_users.of(name).into_iter().flat_map(|users| users.values()) {
+    for usage in index.secret_users.of(name).into_iter().flat_map(Few::values) {
         hosts.extend(usage.hosts.iter().cloned());
         if usage.own_names {
             hosts.extend(pair.dns_names.iter().cloned());

@@ -10,6 +10,7 @@ use hubline::model::{Endpoint, EndpointSet, EndpointState, HostName, Port};
 
 use super::rendered::{Fault, Rendered};
 use super::service::ResolvedPort;
+use crate::few::Few;
 use crate::index::Index;
 use crate::source::object::{EndpointSlice, SliceEndpoint, SlicePort};
 use crate::source::{Kind, Name};
@@ -20,7 +21,7 @@ type Merged = BTreeMap<(String, Port), Endpoint>;
 /// All addresses of a service's port.
 pub(super) fn of_port(rendered: &mut Rendered, index: &Index, service: &Name, port: &ResolvedPort) -> EndpointSet {
     let mut merged = Merged::new();
-    let slices = index.slices_of.get(service).into_iter().flatten();
+    let slices = index.slices_of.get(service).into_iter().flat_map(Few::keys);
     for (name, slice) in slices.filter_map(|name| index.slices.get_key_value(name)) {
         for (at, slice_port) in slice.ports.iter().enumerate() {
             if belongs(slice_port, port) {

@@ -230,7 +230,9 @@ impl Translation<'_> {
 
     fn ask_for(&mut self, service: &Name, port: &PortReference, field: &str) {
         let ports = self.demand.services.entry(service.clone()).or_default();
-        ports.entry(port.clone()).or_insert_with(|| format!("{field}.service"));
+        if !ports.contains_key(port) {
+            ports.insert(port.clone(), format!("{field}.service"));
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tuning {
-    /// Between the starts of two batches that make APISIX rebuild its router; the first change goes at once.
+    /// Between the starts of two batches that make APISIX rebuild its router; the first change goes at once,
+    /// and a batch that is full is followed by the next at once.
     #[serde(with = "duration")]
     pub batch_interval: Duration,
     /// Most objects of one such batch.

@@ -39,7 +39,7 @@ pub use results::Followed;
 pub struct Pace {
     /// Between removing the last that referred to an object and removing it.
     pub grace: Duration,
-    /// Between the starts of two batches that make APISIX rebuild its router.
+    /// Between the starts of two batches that make APISIX rebuild its router, unless the first of them was full.
     pub batch_interval: Duration,
     /// Most objects of one such batch.
     pub batch_size: usize,
@@ -97,6 +97,7 @@ pub struct Schedule {
     batch_puts: BTreeMap<ObjectId, Instant>,
     /// Deletes that wait for the next batch.
     batch_deletes: BTreeSet<ObjectId>,
+    /// When the next batch may start; none when it may at once.
     next_batch: Option<Instant>,
     in_flight: BTreeMap<ObjectId, InFlight>,
     /// Puts that wait for an object to be at the target, by that object.
@@ -266,12 +267,13 @@ impl Schedule {
         }
     }
 
-    /// Lets the next batch in, puts before deletes.
+    /// Lets the next batch in, puts before deletes. One that is full is followed by the next at once: the interval
+    /// gathers what trickles in, while a bulk gathers by itself and is paced by the target's answers. To stretch it
+    /// would only stretch the time in which routers are rebuilt.
     fn open_batch(&mut self, now: Instant) {
         if !self.has_batch() || self.next_batch.is_some_and(|at| now < at) {
             return;
         }
-        self.next_batch = Some(now + self.pace.batch_interval);
         let mut room = self.pace.batch_size;
         while room > 0
             && let Some((id, since)) = self.batch_puts.pop_first()
@@ -285,6 +287,7 @@ impl Schedule {
             self.deletes.insert(id);
             room -= 1;
         }
+        self.next_batch = (room > 0).then_some(now + self.pace.batch_interval);
     }
 
     fn next_puts(&mut self, now: Instant) -> Vec<Operation> {

@@ -18,6 +18,10 @@ use crate::source::{Coverage, Kind, Name, ObjectId, SourceEvent, Watched};
 /// A watch that worked for so long is a good one, and the next failure begins with short pauses again.
 const GOOD_FOR: Duration = Duration::from_secs(60);
 
+/// Objects in one page of a listing. A page is decoded whole, some 10 KB an object before it is cut down, and the
+/// largest kinds are listed at the same time; a page of kube's own 500 would be most of an agent's memory.
+const PAGE: u32 = 200;
+
 /// What is done about a failure.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reaction {
@@ -36,6 +40,7 @@ pub(super) async fn follow<K: Watched>(client: Client, events: mpsc::Sender<Sour
         field_selector: K::WATCHED.field_selector().map(str::to_owned),
         // A connection that died without a word is noticed five seconds after this; kube's own is 290.
         timeout: Some(60),
+        page_size: Some(PAGE),
         ..watcher::Config::default()
     };
     let mut backoff = Backoff::default();

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::networking::v1;
 
-use super::{annotation, created};
+use super::{annotation, created, each};
 use crate::source::object::{
     Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, IngressTls, PortReference,
 };
@@ -19,15 +19,15 @@ pub(in crate::source) fn ingress(full: v1::Ingress) -> Ingress {
         created: created(&full.metadata),
         class: class.map(Into::into),
         default_backend: spec.default_backend.map(backend),
-        rules: spec.rules.unwrap_or_default().into_iter().map(rule).collect(),
-        tls: spec.tls.unwrap_or_default().into_iter().map(tls).collect(),
+        rules: each(spec.rules.unwrap_or_default(), rule),
+        tls: each(spec.tls.unwrap_or_default(), tls),
     }
 }
 
 fn rule(full: v1::IngressRule) -> IngressRule {
     IngressRule {
         host: full.host.filter(|host| !host.is_empty()).map(Into::into),
-        paths: full.http.map(|http| http.paths.into_iter().map(path).collect()),
+        paths: full.http.map(|http| each(http.paths, path)),
     }
 }
 
@@ -62,7 +62,7 @@ fn port(full: v1::ServiceBackendPort) -> PortReference {
 
 fn tls(full: v1::IngressTLS) -> IngressTls {
     IngressTls {
-        hosts: full.hosts.unwrap_or_default().into_iter().map(Into::into).collect(),
+        hosts: each(full.hosts.unwrap_or_default(), Into::into),
         secret: full.secret_name.filter(|name| !name.is_empty()).map(Into::into),
     }
 }

@@ -4,7 +4,7 @@ use hubline::model::EndpointState;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::api::discovery::v1 as discovery;
 
-use super::{label, protocol};
+use super::{each, label, protocol};
 use crate::source::object::{EndpointSlice, Service, ServicePort, SliceEndpoint, SlicePort};
 
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -14,7 +14,7 @@ pub(in crate::source) fn service(full: v1::Service) -> Service {
     let external = spec.type_.as_deref() == Some("ExternalName");
     Service {
         external_name: spec.external_name.filter(|_| external).map(Into::into),
-        ports: spec.ports.unwrap_or_default().into_iter().map(service_port).collect(),
+        ports: each(spec.ports.unwrap_or_default(), service_port),
         local_traffic_only: spec.external_traffic_policy.as_deref() == Some("Local"),
         load_balancer: load_balancer(full.status.unwrap_or_default()),
     }
@@ -46,8 +46,8 @@ pub(in crate::source) fn endpoint_slice(full: discovery::EndpointSlice) -> Endpo
     EndpointSlice {
         service: label(&full.metadata, SERVICE_NAME).map(Into::into),
         address_type: full.address_type.into(),
-        ports: full.ports.unwrap_or_default().into_iter().map(slice_port).collect(),
-        endpoints: full.endpoints.unwrap_or_default().into_iter().map(endpoint).collect(),
+        ports: each(full.ports.unwrap_or_default(), slice_port),
+        endpoints: each(full.endpoints.unwrap_or_default(), endpoint),
     }
 }
 
@@ -61,7 +61,7 @@ fn slice_port(full: discovery::EndpointPort) -> SlicePort {
 
 fn endpoint(full: discovery::Endpoint) -> SliceEndpoint {
     SliceEndpoint {
-        addresses: full.addresses.into_iter().map(Into::into).collect(),
+        addresses: each(full.addresses, Into::into),
         state: state(&full.conditions.unwrap_or_default()),
         node: full.node_name.map(Into::into),
         zone: full.zone.map(Into::into),

@@ -108,6 +108,34 @@ fn what_is_written_during_a_listing_is_not_taken_from_it() {
     );
 }
 
+/// Whole batches that may be written at this moment.
+fn batch(schedule: &mut Schedule, now: Instant) -> usize {
+    let mut written = 0;
+    loop {
+        let stage = schedule.next_slow(now);
+        if stage.is_empty() {
+            return written;
+        }
+        written += stage.len();
+        let results = done(&stage);
+        schedule.on_results(stage, results, now);
+    }
+}
+
+#[test]
+fn a_bulk_of_routes_waits_for_nothing_and_what_trickles_in_behind_it_does() {
+    let (mut schedule, now) = schedule(&[upstream("u", 1)]);
+    let bulk = 2 * schedule.pace.batch_size + 1;
+    let mut wanted = vec![upstream("u", 1)];
+    wanted.extend((0..bulk).map(|n| route(&format!("r{n:04}"), "u", 1)));
+    want(&mut schedule, &wanted, now);
+    assert_eq!(batch(&mut schedule, now), bulk);
+    wanted.push(route("s", "u", 1));
+    want(&mut schedule, &wanted, now);
+    assert_eq!(batch(&mut schedule, now), 0, "the last batch was not full");
+    assert_eq!(batch(&mut schedule, now + schedule.pace.batch_interval), 1);
+}
+
 #[test]
 fn a_due_batch_does_not_wake_the_driver_while_one_is_written() {
     let (mut schedule, now) = schedule(&[upstream("u", 1)]);
