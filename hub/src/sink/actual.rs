@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hubline::wire::ContentHash;
 use serde_json::{Map, Number, Value};
 
+use crate::few::Few;
 use crate::object::{Object, ObjectId, ObjectKind};
 
 /// One object of ours at the target.
@@ -54,7 +55,7 @@ impl Seen {
 #[derive(Debug, Clone, Default)]
 pub struct Actual {
     objects: BTreeMap<ObjectId, Seen>,
-    referrers: BTreeMap<ObjectId, BTreeSet<ObjectId>>,
+    referrers: BTreeMap<ObjectId, Few<ObjectId>>,
 }
 
 impl Actual {
