@@ -15,6 +15,7 @@ pub mod codec;
 pub mod digest;
 pub mod limits;
 mod message;
+mod names;
 #[expect(missing_docs, reason = "generated from proto/, documented there")]
 #[allow(clippy::all, clippy::pedantic, reason = "generated")]
 pub mod proto;
@@ -29,4 +30,5 @@ pub use message::{
     Inventory, Nack, ResourceStatus, Resync, ResyncReason, Scope, SnapshotBegin, SnapshotEnd, Status, TouchedBucket,
     Welcome,
 };
+pub use names::Names;
 pub use resource::{DecodedResource, EncodedResource, WireError};

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::change::{Change, Stored};
+use crate::change::Change;
 use crate::cluster::{Cluster, Effect, Event, SessionId, Settings};
 use crate::config::{ClusterConfig, ClusterList};
 use crate::desired::DesiredWriter;
@@ -79,7 +79,6 @@ pub struct Core {
     clusters: BTreeMap<ClusterId, Cluster>,
     federation: Federation,
     planner: Planner,
-    resources: OrdMap<GlobalKey, Stored>,
     summaries: OrdMap<ClusterId, Arc<ClusterSummary>>,
     problems: ProblemBook,
     statuses: StatusBook,
@@ -103,7 +102,6 @@ impl Core {
             clusters: BTreeMap::new(),
             federation: Federation::new(),
             planner: Planner::new(plan),
-            resources: OrdMap::new(),
             summaries: OrdMap::new(),
             problems: ProblemBook::default(),
             statuses: StatusBook::default(),
@@ -172,7 +170,7 @@ impl Core {
         }
         self.clusters.insert(id.clone(), cluster);
         self.stale_summaries.insert(id.clone());
-        self.changed(&id, &changes);
+        self.changed(&id, &changes, Instant::now());
     }
 
     fn register(&mut self, id: &ClusterId) -> bool {
@@ -196,28 +194,29 @@ impl Core {
             let listed = list.get(&id);
             if let Some(config) = listed {
                 let output = self.planner.apply(&id, &[], &[], &config.effective_paths());
-                self.planned(output);
+                self.planned(output, Instant::now());
             }
             let settings = listed.map(|config| Settings {
                 uid: config.uid.clone(),
                 max_resources: self.max_resources,
             });
-            self.on(&id, Event::Configured(settings));
+            self.on(&id, Event::Configured(settings), Instant::now());
         }
     }
 
     fn inbound(&mut self, inbound: Inbound) {
-        self.on(&inbound.cluster, inbound.event);
+        self.on(&inbound.cluster, inbound.event, inbound.received);
     }
 
     fn tick(&mut self) {
         let ids: Vec<_> = self.clusters.keys().cloned().collect();
         for id in ids {
-            self.on(&id, Event::Tick);
+            self.on(&id, Event::Tick, Instant::now());
         }
     }
 
-    fn on(&mut self, id: &ClusterId, event: Event) {
+    /// `since` is when the event came.
+    fn on(&mut self, id: &ClusterId, event: Event, since: Instant) {
         let Some(cluster) = self.clusters.get_mut(id) else {
             // Ingest admits by the same list, which may have changed in between: the session is told to come again.
             if let Event::Opened { session, .. } = event {
@@ -231,7 +230,7 @@ impl Core {
         // Not from disk alone: what was persisted may be a second older than the target.
         let settled = !self.settled.contains(id) && cluster.phase() == Phase::Live && cluster.settled();
         for effect in effects {
-            self.effect(id, effect);
+            self.effect(id, effect, since);
         }
         if settled {
             self.settled.insert(id.clone());
@@ -239,12 +238,12 @@ impl Core {
         }
     }
 
-    fn effect(&mut self, id: &ClusterId, effect: Effect) {
+    fn effect(&mut self, id: &ClusterId, effect: Effect, since: Instant) {
         match effect {
             Effect::Welcome(session, has) => self.welcome(id, session, has),
             Effect::Send(session, message) => self.handles.sessions.send(session, message),
             Effect::Close(session, reason) => self.handles.sessions.close(session, reason),
-            Effect::Changed(changes) => self.changed(id, &changes),
+            Effect::Changed(changes) => self.changed(id, &changes, since),
             Effect::Quarantine(list) => self.quarantine(id, list),
             Effect::Persist(operations) => self.handles.persist.write(id, operations),
             Effect::Summary => drop(self.stale_summaries.insert(id.clone())),
@@ -271,24 +270,20 @@ impl Core {
     }
 
     /// The short way of every change: federate, plan, commit.
-    fn changed(&mut self, id: &ClusterId, changes: &[Change]) {
+    fn changed(&mut self, id: &ClusterId, changes: &[Change], since: Instant) {
         for change in changes {
             let key = GlobalKey {
                 cluster: id.clone(),
                 key: change.key.clone(),
             };
             self.statuses.touch(&key);
-            match &change.now {
-                Some(stored) => self.resources.insert(key, stored.clone()),
-                None => self.resources.remove(&key),
-            };
         }
         let verdicts = self.federation.apply(id, changes);
         let output = self.planner.apply(id, changes, &verdicts, &[]);
-        self.planned(output);
+        self.planned(output, since);
     }
 
-    fn planned(&mut self, output: PlanOutput) {
+    fn planned(&mut self, output: PlanOutput, since: Instant) {
         for (id, object) in &output.objects {
             for key in self.made.set(id, object.as_ref()) {
                 let problems = self.refusals(&key);
@@ -296,7 +291,7 @@ impl Core {
                 self.statuses.touch(&key);
             }
         }
-        self.handles.desired.commit(output.objects);
+        self.handles.desired.commit_since(output.objects, since);
         for (key, problems) in output.problems {
             if self.problems.set(Stage::Plan, &key, problems) {
                 self.statuses.touch(&key);
@@ -317,11 +312,11 @@ impl Core {
     /// What the target refuses of a resource's objects.
     fn refusals(&self, key: &GlobalKey) -> Vec<Problem> {
         let refused = self.made.of(key).filter_map(|(id, outcome)| match outcome {
-            Outcome::Refused { reason, message, .. } => Some(Problem {
+            Outcome::Refused(refusal) => Some(Problem {
                 kind: ProblemKind::Refused,
-                reason: reason.clone(),
-                message: format!("{id}: {message}"),
-                content_hash: self.resources.get(key).map_or(ContentHash(0), |stored| stored.hash),
+                reason: refusal.reason.clone(),
+                message: format!("{id}: {}", refusal.message),
+                content_hash: self.planner.resources().get(key).map_or(ContentHash(0), |stored| stored.hash),
             }),
             Outcome::Pending | Outcome::Programmed(_) => None,
         });
@@ -365,7 +360,7 @@ impl Core {
                 &worst.message,
             ));
         }
-        let stored = self.resources.get(&global)?;
+        let stored = self.planner.resources().get(&global)?;
         // Programmed endpoint sets are not told: an answer to every endpoint change would double their traffic.
         let silent = matches!(
             key.kind,
@@ -376,10 +371,10 @@ impl Core {
         }
         let mut outcomes = self.made.of(&global).map(|(_, outcome)| outcome).peekable();
         if outcomes.peek().is_none() {
-            return Some(said(stored.hash, "Accepted", "Accepted", ""));
+            return Some(said(stored.hash, status::ACCEPTED, status::ACCEPTED, ""));
         }
         let pending = outcomes.any(|outcome| *outcome == Outcome::Pending);
-        let condition = if pending { status::PENDING } else { "Programmed" };
+        let condition = if pending { status::PENDING } else { status::PROGRAMMED };
         Some(said(stored.hash, condition, condition, ""))
     }
 
@@ -393,7 +388,7 @@ impl Core {
         self.handles.view.store(Arc::new(View {
             version: self.version,
             clusters: self.summaries.clone(),
-            resources: self.resources.clone(),
+            resources: self.planner.resources().clone(),
             problems: self.problems.all().clone(),
             desired: self.made.desired().clone(),
             outcomes: self.made.outcomes().clone(),

@@ -51,11 +51,15 @@ pub struct DesiredWriter {
 impl DesiredWriter {
     /// Sets objects (`Some`) and forgets others (`None`). An equal value is no change.
     pub fn commit(&self, changes: Vec<(ObjectId, Option<Arc<Object>>)>) {
-        let now = Instant::now();
+        self.commit_since(changes, Instant::now());
+    }
+
+    /// As [`Self::commit`], of changes that are under way since a time.
+    pub fn commit_since(&self, changes: Vec<(ObjectId, Option<Arc<Object>>)>, since: Instant) {
         let mut state = self.shared.lock();
         let mut changed = false;
         for (id, object) in changes {
-            changed |= state.set(id, object, now);
+            changed |= state.set(id, object, since);
         }
         drop(state);
         if changed {

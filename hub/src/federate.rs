@@ -16,6 +16,7 @@ pub(crate) use claim::normal_path;
 pub use claim::{Claim, claims_of, created_of};
 
 use crate::change::Change;
+use crate::few::Few;
 
 /// Where one resource stands with its claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +98,7 @@ struct Entry {
 #[derive(Debug, Default)]
 pub struct Federation {
     entries: BTreeMap<GlobalKey, Entry>,
-    claimants: BTreeMap<Arc<Claim>, BTreeSet<Claimant>>,
+    claimants: BTreeMap<Arc<Claim>, Few<Claimant>>,
     contested: BTreeSet<Arc<Claim>>,
 }
 
@@ -140,7 +141,7 @@ impl Federation {
     /// Every claim that several resources make, with its holder first and the others by age.
     pub fn conflicts(&self) -> impl Iterator<Item = (&Claim, Vec<&GlobalKey>)> {
         self.contested.iter().map(|claim| {
-            let claimants = self.claimants.get(claim).into_iter().flatten();
+            let claimants = self.claimants.get(claim).into_iter().flat_map(Few::iter);
             (claim.as_ref(), claimants.map(|claimant| &claimant.key).collect())
         })
     }
@@ -163,7 +164,7 @@ impl Federation {
     }
 
     fn holder(&self, claim: &Arc<Claim>) -> Option<&Claimant> {
-        self.claimants.get(claim).and_then(BTreeSet::first)
+        self.claimants.get(claim).and_then(Few::first)
     }
 
     fn touch(&self, claim: &Arc<Claim>, before: &mut Before) {
@@ -203,8 +204,8 @@ impl Federation {
     fn settle(&mut self, before: Before, affected: &mut BTreeSet<GlobalKey>) {
         for (claim, holder) in before {
             let claimants = self.claimants.get(&claim);
-            if claimants.and_then(BTreeSet::first) != holder.as_ref() {
-                affected.extend(claimants.into_iter().flatten().map(|claimant| claimant.key.clone()));
+            if claimants.and_then(Few::first) != holder.as_ref() {
+                affected.extend(claimants.into_iter().flat_map(Few::iter).map(|claimant| claimant.key.clone()));
             }
             if claimants.is_some_and(|claimants| claimants.len() > 1) {
                 self.contested.insert(claim);

@@ -22,6 +22,7 @@ use futures::Stream;
 use hubline::model::ClusterId;
 use hubline::wire::proto::hubline_server::{Hubline, HublineServer};
 use hubline::wire::{limits, proto};
+use tokio::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::CompressionEncoding;
@@ -83,6 +84,8 @@ pub struct Inbound {
     pub cluster: ClusterId,
     /// What happened.
     pub event: Event,
+    /// When its last message came.
+    pub received: Instant,
     /// The share of the waiting resources' memory that the event holds; given back when this is dropped.
     pub memory: Option<OwnedSemaphorePermit>,
 }

@@ -10,6 +10,7 @@ pub mod config;
 pub mod core;
 pub mod desired;
 pub mod federate;
+mod few;
 pub mod ingest;
 pub mod object;
 pub mod path;

@@ -132,14 +132,18 @@ pub enum Outcome {
     /// The target has it with this content.
     Programmed(ContentHash),
     /// The target, or our check before it, refused this content; what was there before stays.
-    Refused {
-        /// The content that was refused.
-        hash: ContentHash,
-        /// A word for programs.
-        reason: String,
-        /// The target's own words where it gave some.
-        message: String,
-    },
+    Refused(Box<Refusal>),
+}
+
+/// Why the target has not what is desired. Behind a pointer: refusals are few, and outcomes as many as objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The content that was refused.
+    pub hash: ContentHash,
+    /// A word for programs.
+    pub reason: String,
+    /// The target's own words where it gave some.
+    pub message: String,
 }
 
 /// The target as people see it.

@@ -1,5 +1,7 @@
 //! The addresses behind a service port.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::Port;
@@ -25,10 +27,10 @@ pub struct Endpoint {
     pub state: EndpointState,
     /// The node it runs on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub node: Option<String>,
+    pub node: Option<Arc<str>>,
     /// Its zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub zone: Option<String>,
+    pub zone: Option<Arc<str>>,
 }
 
 /// Kubernetes' three endpoint conditions as one.

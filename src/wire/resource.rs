@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::limits::{MAX_KEY_PART_BYTES, MAX_RESOURCE_BYTES};
-use super::{ContentHash, codec, proto};
+use super::{ContentHash, Names, codec, proto};
 use crate::model::{Key, Resource};
 
 /// Why bytes are not what they should be. Names the field and what is allowed.
@@ -105,14 +105,22 @@ impl EncodedResource {
     /// # Errors
     /// When not even the key can be read: then nothing can be said of one resource, and the message is broken.
     pub fn decode(&self) -> Result<DecodedResource, WireError> {
+        self.decode_with(&mut Names::default())
+    }
+
+    /// As [`Self::decode`], sharing what the same sender's other resources name too.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn decode_with(&self, names: &mut Names) -> Result<DecodedResource, WireError> {
         let size = self.bytes.len();
         if size > MAX_RESOURCE_BYTES {
             return Err(too_large("a resource's bytes", size, MAX_RESOURCE_BYTES));
         }
         let message =
             proto::Resource::decode(self.bytes.clone()).map_err(|error| WireError::Malformed(error.to_string()))?;
-        let key = codec::decode::key(message.key.ok_or_else(|| WireError::missing("key"))?)?;
-        let resource = codec::decode::body(&key, message.body);
+        let key = codec::decode::key(message.key.ok_or_else(|| WireError::missing("key"))?, names)?;
+        let resource = codec::decode::body(&key, message.body, names);
         Ok(DecodedResource { key, resource })
     }
 }

@@ -34,7 +34,7 @@ fn samples() -> Vec<(Key, Resource)> {
         address: "fd00::1".to_owned(),
         port: Port::new(8080).unwrap(),
         state: EndpointState::Draining,
-        node: Some("n1".to_owned()),
+        node: Some("n1".into()),
         zone: None,
     };
     let service = Service {

@@ -8,6 +8,7 @@
 //! - [`netns`]: runs a test again in a network namespace with addresses of its own.
 //! - [`echo`]: backends that say who they are.
 //! - [`program`]: agent and hub in runtimes of their own, to be killed at any await.
+//! - [`scale`]: what `cargo bench-scale` runs: one hub with a thousand agents.
 //! - [`scripted`]: an agent that says what a test tells it, and hears what the hub answers.
 //! - [`system`]: all of it together.
 //! - [`ports`]: free ports for servers that must be told theirs.
@@ -23,5 +24,6 @@ pub mod link;
 pub mod netns;
 pub mod ports;
 pub mod program;
+pub mod scale;
 pub mod scripted;
 pub mod system;

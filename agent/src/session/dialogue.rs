@@ -332,7 +332,9 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    fn hello(&self, inventory: Inventory, statuses: Digest) -> Hello {
+    /// What opens a session.
+    #[must_use]
+    pub fn hello(&self, inventory: Inventory, statuses: Digest) -> Hello {
         Hello {
             cluster: self.cluster.to_string(),
             cluster_uid: self.cluster_uid.clone(),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use hubline::model::{Endpoint, EndpointSet, EndpointState, HostName, Port};
 
@@ -69,8 +70,8 @@ fn merge(merged: &mut Merged, address: String, port: Port, endpoint: &SliceEndpo
         address: address.clone(),
         port,
         state: endpoint.state,
-        node: endpoint.node.as_deref().map(str::to_owned),
-        zone: endpoint.zone.as_deref().map(str::to_owned),
+        node: endpoint.node.clone(),
+        zone: endpoint.zone.clone(),
     };
     let known = merged.entry((address, port)).or_insert_with(|| new.clone());
     // `Endpoint` orders by state before node and zone, and `Ready` before the others: the smaller one is the fitter.
@@ -79,7 +80,7 @@ fn merge(merged: &mut Merged, address: String, port: Port, endpoint: &SliceEndpo
     }
 }
 
-fn fitness(endpoint: &Endpoint) -> (EndpointState, &Option<String>, &Option<String>) {
+fn fitness(endpoint: &Endpoint) -> (EndpointState, &Option<Arc<str>>, &Option<Arc<str>>) {
     (endpoint.state, &endpoint.node, &endpoint.zone)
 }
 

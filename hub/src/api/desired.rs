@@ -93,7 +93,7 @@ fn body(view: &View, object: &Object) -> DesiredBody {
 
 fn message(view: &View, object: &Object) -> Option<String> {
     match view.outcomes.get(&object.id)? {
-        Outcome::Refused { hash, reason, message } if *hash == object.hash => Some(format!("{reason}: {message}")),
-        Outcome::Refused { .. } | Outcome::Pending | Outcome::Programmed(_) => None,
+        Outcome::Refused(it) if it.hash == object.hash => Some(format!("{}: {}", it.reason, it.message)),
+        Outcome::Refused(_) | Outcome::Pending | Outcome::Programmed(_) => None,
     }
 }

@@ -25,8 +25,8 @@ pub(super) enum State {
 pub(super) fn state(view: &View, object: &Object) -> State {
     match view.outcomes.get(&object.id) {
         Some(Outcome::Programmed(hash)) if *hash == object.hash => State::Programmed,
-        Some(Outcome::Refused { hash, .. }) if *hash == object.hash => State::Refused,
-        Some(Outcome::Programmed(_) | Outcome::Refused { .. } | Outcome::Pending) | None => State::Pending,
+        Some(Outcome::Refused(refusal)) if refusal.hash == object.hash => State::Refused,
+        Some(Outcome::Programmed(_) | Outcome::Refused(_) | Outcome::Pending) | None => State::Pending,
     }
 }
 

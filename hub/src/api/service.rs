@@ -158,8 +158,8 @@ fn endpoint(endpoint: &Endpoint) -> EndpointBody {
             EndpointState::Draining => "Draining",
             EndpointState::NotReady => "NotReady",
         },
-        node: endpoint.node.clone(),
-        zone: endpoint.zone.clone(),
+        node: endpoint.node.as_deref().map(str::to_owned),
+        zone: endpoint.zone.as_deref().map(str::to_owned),
     }
 }
 

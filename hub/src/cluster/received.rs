@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hubline::model::{Key, Resource};
-use hubline::wire::{ContentHash, DecodedResource, EncodedResource, WireError};
+use hubline::wire::{ContentHash, DecodedResource, EncodedResource, Names, WireError};
 
 use super::check::{Refusal, check};
 
@@ -27,12 +27,12 @@ pub(super) enum Content {
 }
 
 impl Received {
-    /// Reads and checks what an agent sent.
+    /// Reads and checks what an agent sent; `names` are those of its earlier resources.
     ///
     /// # Errors
     /// When not even the key can be read: the message as a whole is broken then.
-    pub fn read(encoded: EncodedResource) -> Result<Self, WireError> {
-        let DecodedResource { key, resource } = encoded.decode()?;
+    pub fn read(encoded: EncodedResource, names: &mut Names) -> Result<Self, WireError> {
+        let DecodedResource { key, resource } = encoded.decode_with(names)?;
         let content = match resource {
             Ok(None) => Content::Opaque,
             Ok(Some(resource)) => match check(&key, &resource) {
@@ -49,8 +49,8 @@ impl Received {
     ///
     /// # Errors
     /// When the bytes cannot be read any more.
-    pub fn stored(encoded: EncodedResource) -> Result<Self, WireError> {
-        let DecodedResource { key, resource } = encoded.decode()?;
+    pub fn stored(encoded: EncodedResource, names: &mut Names) -> Result<Self, WireError> {
+        let DecodedResource { key, resource } = encoded.decode_with(names)?;
         let content = resource?.map_or(Content::Opaque, |resource| Content::Good(Arc::new(resource)));
         Ok(Self { encoded, key, content })
     }

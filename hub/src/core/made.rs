@@ -7,6 +7,7 @@ use hubline::model::GlobalKey;
 use hubline::wire::ContentHash;
 use imbl::OrdMap;
 
+use crate::few::Few;
 use crate::object::{Object, ObjectId};
 use crate::view::Outcome;
 
@@ -15,7 +16,7 @@ use crate::view::Outcome;
 pub(super) struct Made {
     desired: OrdMap<ObjectId, Arc<Object>>,
     outcomes: OrdMap<ObjectId, Outcome>,
-    of: BTreeMap<GlobalKey, BTreeSet<ObjectId>>,
+    of: BTreeMap<GlobalKey, Few<ObjectId>>,
 }
 
 impl Made {
@@ -55,7 +56,8 @@ impl Made {
     /// Whether the outcome of an object is that of this content.
     fn speaks_of(&self, id: &ObjectId, content: ContentHash) -> bool {
         match self.outcomes.get(id) {
-            Some(Outcome::Programmed(hash) | Outcome::Refused { hash, .. }) => *hash == content,
+            Some(Outcome::Programmed(hash)) => *hash == content,
+            Some(Outcome::Refused(refusal)) => refusal.hash == content,
             Some(Outcome::Pending) | None => false,
         }
     }
@@ -67,7 +69,8 @@ impl Made {
             return Vec::new();
         };
         let current = match &outcome {
-            Outcome::Programmed(hash) | Outcome::Refused { hash, .. } => *hash == object.hash,
+            Outcome::Programmed(hash) => *hash == object.hash,
+            Outcome::Refused(refusal) => refusal.hash == object.hash,
             Outcome::Pending => true,
         };
         if !current || self.outcomes.get(id) == Some(&outcome) {
@@ -80,7 +83,7 @@ impl Made {
 
     /// The objects made from a resource, with their outcomes.
     pub(super) fn of(&self, key: &GlobalKey) -> impl Iterator<Item = (&ObjectId, &Outcome)> {
-        let ids = self.of.get(key).into_iter().flatten();
+        let ids = self.of.get(key).into_iter().flat_map(Few::iter);
         ids.filter_map(|id| self.outcomes.get(id).map(|outcome| (id, outcome)))
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hubline::model::{ClusterId, GlobalKey, Key};
 use hubline::wire::limits::STATUS_BATCH;
 use hubline::wire::text::fitting;
-use hubline::wire::{Digest, ResourceStatus, Status};
+use hubline::wire::{ContentHash, Digest, ResourceStatus, Status};
 use tokio::time::{Duration, Instant};
 
 /// How long a session waits for the replay while the target has not been looked at whole, as after a restart of the hub:
@@ -14,6 +14,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The condition of what waits for the target.
 pub(super) const PENDING: &str = "Pending";
+
+/// The condition of what is at the target.
+pub(super) const PROGRAMMED: &str = "Programmed";
+
+/// The condition of what makes no object by itself.
+pub(super) const ACCEPTED: &str = "Accepted";
 
 /// What was said, and what must be looked at again. Bounded by the resources of the clusters.
 #[derive(Debug, Default)]
@@ -28,26 +34,71 @@ pub(super) struct StatusBook {
 /// What is said of one cluster.
 #[derive(Debug, Default)]
 struct Said {
-    statuses: BTreeMap<Key, ResourceStatus>,
+    statuses: BTreeMap<Key, Brief>,
     digest: Digest,
     pending: usize,
 }
 
+/// A status without its key, small where it says one of the words that are said of nearly all resources.
+#[derive(Debug, PartialEq)]
+enum Brief {
+    /// This word as condition and reason, and no message.
+    Plain(&'static str, ContentHash),
+    /// Any other; without its key.
+    Full(Box<ResourceStatus>),
+}
+
+/// Words of [`Brief::Plain`].
+const PLAIN: [&str; 3] = [PENDING, PROGRAMMED, ACCEPTED];
+
+impl Brief {
+    fn of(status: &ResourceStatus) -> Self {
+        let plain = PLAIN.into_iter().find(|word| status.condition == **word);
+        let ResourceStatus { reason, message, gone, .. } = status;
+        match plain {
+            Some(word) if reason == word && message.is_empty() && !gone => Self::Plain(word, status.content_hash),
+            Some(_) | None => Self::Full(Box::new(status.clone())),
+        }
+    }
+
+    fn is_pending(&self) -> bool {
+        match self {
+            Self::Plain(word, _) => *word == PENDING,
+            Self::Full(status) => status.condition == PENDING,
+        }
+    }
+
+    fn status(&self, key: &Key) -> ResourceStatus {
+        match self {
+            Self::Plain(word, hash) => ResourceStatus {
+                key: key.clone(),
+                content_hash: *hash,
+                condition: (*word).to_owned(),
+                reason: (*word).to_owned(),
+                message: String::new(),
+                gone: false,
+            },
+            Self::Full(status) => status.as_ref().clone(),
+        }
+    }
+}
+
 impl Said {
-    fn set(&mut self, key: Key, now: Option<ResourceStatus>) -> Option<ResourceStatus> {
-        if let Some(status) = &now {
+    /// Says something else of a key, or nothing; returns what was said before.
+    fn set(&mut self, key: &Key, now: Option<&ResourceStatus>) -> Option<ResourceStatus> {
+        let brief = now.map(Brief::of);
+        if let (Some(status), Some(brief)) = (now, &brief) {
             self.digest = self.digest.with(status.hash());
-            self.pending += usize::from(status.condition == PENDING);
+            self.pending += usize::from(brief.is_pending());
         }
-        let before = match now {
-            Some(status) => self.statuses.insert(key, status),
-            None => self.statuses.remove(&key),
-        };
-        if let Some(status) = &before {
-            self.digest = self.digest.without(status.hash());
-            self.pending -= usize::from(status.condition == PENDING);
-        }
-        before
+        let before = match brief {
+            Some(brief) => self.statuses.insert(key.clone(), brief),
+            None => self.statuses.remove(key),
+        }?;
+        self.pending -= usize::from(before.is_pending());
+        let before = before.status(key);
+        self.digest = self.digest.without(before.hash());
+        Some(before)
     }
 }
 
@@ -79,12 +130,12 @@ impl StatusBook {
         for key in self.dirty.remove(cluster).unwrap_or_default() {
             let said = self.said.entry(cluster.clone()).or_default();
             match now(&key) {
-                Some(status) if said.statuses.get(&key) != Some(&status) => {
-                    changed.push(status.clone());
-                    said.set(key, Some(status));
+                Some(status) if said.statuses.get(&key) != Some(&Brief::of(&status)) => {
+                    said.set(&key, Some(&status));
+                    changed.push(status);
                 }
                 Some(_) => {}
-                None => changed.extend(said.set(key, None).map(gone)),
+                None => changed.extend(said.set(&key, None).map(gone)),
             }
         }
         match self.waiting.remove(cluster) {
@@ -110,7 +161,7 @@ impl StatusBook {
             self.waiting.insert(cluster.clone(), (has, until));
             return Vec::new();
         }
-        let said: Vec<_> = said.statuses.values().cloned().collect();
+        let said: Vec<_> = said.statuses.iter().map(|(key, brief)| brief.status(key)).collect();
         let mut messages = batches(&said);
         if messages.is_empty() {
             messages.push(Status {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hubline::wire::{EncodedResource, SnapshotBegin};
+use hubline::wire::{EncodedResource, Names, SnapshotBegin};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Settings;
@@ -34,13 +34,14 @@ impl Assembly {
         part: Vec<EncodedResource>,
         settings: &Settings,
         memory: &Arc<Semaphore>,
+        names: &mut Names,
     ) -> Result<(), Refused> {
         let size: usize = part.iter().map(|it| it.bytes().len()).sum();
         self.check(part.len(), size, settings)?;
         self.reserve(size, memory)?;
         self.resources.reserve(part.len());
         for encoded in part {
-            self.resources.push(read("snapshot_part", encoded)?);
+            self.resources.push(read("snapshot_part", encoded, names)?);
         }
         Ok(())
     }
@@ -77,6 +78,6 @@ impl Assembly {
 }
 
 /// Reads one resource. Only one whose key cannot be read breaks the message.
-pub(super) fn read(message: &'static str, encoded: EncodedResource) -> Result<Received, Refused> {
-    Received::read(encoded).map_err(|error| Refused::wire(message, &error))
+pub(super) fn read(message: &'static str, encoded: EncodedResource, names: &mut Names) -> Result<Received, Refused> {
+    Received::read(encoded, names).map_err(|error| Refused::wire(message, &error))
 }

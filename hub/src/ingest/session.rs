@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubline::model::ClusterId;
-use hubline::wire::{AgentMessage, Delta, HubMessage, SnapshotEnd, codec, proto};
+use hubline::wire::{AgentMessage, Delta, HubMessage, Names, SnapshotEnd, codec, proto};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout};
 use tonic::{Status, Streaming};
@@ -60,7 +60,9 @@ impl Session {
             incoming,
             id,
             assembly: None,
+            names: Names::default(),
             told: Instant::now(),
+            received: Instant::now(),
         };
         let end = tokio::select! {
             end = reader.run() => end,
@@ -112,8 +114,11 @@ struct Reader {
     incoming: Streaming<proto::AgentMessage>,
     id: SessionId,
     assembly: Option<Assembly>,
+    names: Names,
     /// When the core last heard of this session.
     told: Instant,
+    /// When the last message came.
+    received: Instant,
 }
 
 impl Reader {
@@ -139,6 +144,7 @@ impl Reader {
         let Some(message) = self.incoming.message().await.map_err(Refused::broken)? else {
             return Ok(None);
         };
+        self.received = Instant::now();
         let kind = kind(&message);
         self.shared.metrics.received(kind);
         let message = codec::agent_message(message);
@@ -199,7 +205,7 @@ impl Reader {
         self.shared.metrics.bytes(bytes);
         let assembly = self.assembly.as_mut();
         let assembly = assembly.ok_or_else(|| Refused::invalid("snapshot_part without snapshot_begin"))?;
-        assembly.take(part, &self.shared.settings, &self.shared.memory)?;
+        assembly.take(part, &self.shared.settings, &self.shared.memory, &mut self.names)?;
         if self.told.elapsed() >= SIGN_OF_LIFE {
             let session = self.id;
             self.tell(Event::Heartbeat { session }, None).await?;
@@ -209,6 +215,7 @@ impl Reader {
 
     async fn end(&mut self, end: SnapshotEnd) -> Result<(), Refused> {
         let assembly = self.assembly.take();
+        self.names.forget_keys();
         let assembly = assembly.ok_or_else(|| Refused::invalid("snapshot_end without snapshot_begin"))?;
         let event = Event::Snapshot {
             session: self.id,
@@ -223,8 +230,10 @@ impl Reader {
         let upserts = std::mem::take(&mut delta.upserts);
         let bytes: usize = upserts.iter().map(|it| it.bytes().len()).sum();
         self.shared.metrics.bytes(bytes);
-        let received = upserts.into_iter().map(|it| read("delta", it));
+        let names = &mut self.names;
+        let received = upserts.into_iter().map(|it| read("delta", it, names));
         let received = received.collect::<Result<_, _>>()?;
+        self.names.forget_keys();
         let event = Event::Delta {
             session: self.id,
             delta,
@@ -247,7 +256,12 @@ impl Reader {
     async fn tell(&mut self, event: Event, memory: Option<OwnedSemaphorePermit>) -> Result<(), Refused> {
         self.told = Instant::now();
         let cluster = self.cluster.clone();
-        let inbound = Inbound { cluster, event, memory };
+        let inbound = Inbound {
+            cluster,
+            event,
+            received: self.received,
+            memory,
+        };
         let sent = self.shared.inbound.send(inbound).await;
         sent.map_err(|_| Refused::closed(&CloseReason::Stopping))
     }

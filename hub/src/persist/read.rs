@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use hubline::model::{ClusterId, Group, Key};
-use hubline::wire::EncodedResource;
+use hubline::wire::{EncodedResource, Names};
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableError};
 
 use super::seal::{Sealer, cluster_place, resource_place};
@@ -26,6 +26,10 @@ pub struct Damaged {
 
 type Clusters = BTreeMap<ClusterId, Restored>;
 
+/// Pages of the file that are kept in memory: it is read once, and written in batches. The database's own default of
+/// 1 GiB would keep everything that a hub has a second time.
+const CACHE_BYTES: usize = 16 << 20;
+
 /// What proves the key.
 const WORD: &[u8] = b"hubline";
 
@@ -34,7 +38,7 @@ pub(super) fn open(path: &Path) -> Result<Database, PersistError> {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false).mode(0o600);
     drop(file.open(path).map_err(PersistError::io(path))?);
-    Database::create(path).map_err(|error| match error {
+    Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen => PersistError::InUse(path.to_owned()),
         other => PersistError::state(path, &other),
     })
@@ -81,10 +85,15 @@ pub(super) fn all(database: &Database, sealer: &Sealer) -> Result<All, redb::Err
             damaged.push(report(name.value(), "facts", problem));
         }
     }
+    // Rows come cluster by cluster.
+    let (mut names, mut of) = (Names::default(), String::new());
     for row in transaction.open_table(RESOURCES)?.iter()? {
         let (place, sealed) = row?;
         let (name, key) = place.value();
-        if let Err(problem) = resource(&mut clusters, sealer, (name, key), sealed.value()) {
+        if of != name {
+            (names, of) = (Names::default(), name.to_owned());
+        }
+        if let Err(problem) = resource(&mut clusters, sealer, &mut names, (name, key), sealed.value()) {
             doubt(&mut clusters, name, key);
             damaged.push(report(name, &readable(key), problem));
         }
@@ -115,10 +124,16 @@ fn facts(clusters: &mut Clusters, sealer: &Sealer, name: &str, sealed: &[u8]) ->
     Ok(())
 }
 
-fn resource(clusters: &mut Clusters, sealer: &Sealer, (name, key): (&str, &str), sealed: &[u8]) -> Result<(), String> {
+fn resource(
+    clusters: &mut Clusters,
+    sealer: &Sealer,
+    names: &mut Names,
+    (name, key): (&str, &str),
+    sealed: &[u8],
+) -> Result<(), String> {
     let id = ClusterId::new(name).map_err(|error| error.to_string())?;
     let bytes = sealer.open(&resource_place(name, key), sealed).ok_or(NOT_OURS)?;
-    let received = Received::stored(EncodedResource::from_bytes(bytes.into())).map_err(|error| error.to_string())?;
+    let received = Received::stored(EncodedResource::from_bytes(bytes.into()), names).map_err(|error| error.to_string())?;
     clusters.entry(id).or_default().resources.push(received);
     Ok(())
 }

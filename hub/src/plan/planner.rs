@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hubline::model::{ClusterId, GlobalKey, GroupKind, Key, Resource, ResourceKind};
+use imbl::OrdMap;
 
 use super::index::Index;
 use super::scope::{Rendered, Resources, Scope};
 use super::{PlanOptions, PlanOutput, certificate, plugins, route, stream_route, upstream};
-use crate::change::Change;
+use crate::change::{Change, Stored};
 use crate::federate::{Standing, Verdict};
+use crate::few::Few;
 use crate::object::{Object, ObjectId};
 use crate::path::Path;
 use crate::view::{Problem, ProblemKind};
@@ -89,6 +91,12 @@ impl Planner {
         objects
     }
 
+    /// What is in force in all clusters; cloning it costs nothing.
+    #[must_use]
+    pub fn resources(&self) -> &OrdMap<GlobalKey, Stored> {
+        &self.resources
+    }
+
     /// All problems, sorted by key.
     pub fn problems(&self) -> impl Iterator<Item = (&GlobalKey, &Problem)> {
         let problems = self.rendered.iter();
@@ -133,7 +141,7 @@ impl Planner {
                 dirty.owners.extend(referrers.cloned());
                 dirty.shared.insert(key.clone());
             }
-            ResourceKind::Node | ResourceKind::Export | ResourceKind::ClusterInfo | ResourceKind::Other(_) => return,
+            ResourceKind::Node | ResourceKind::Export | ResourceKind::ClusterInfo | ResourceKind::Other(_) => {}
         }
         match &change.now {
             Some(stored) => drop(self.resources.insert(key, stored.clone())),
@@ -144,8 +152,8 @@ impl Planner {
     /// Routes hold only the service's id: they are rendered again when it comes or goes, not when it changes.
     fn take_service(&mut self, key: &GlobalKey, resource: Option<&Resource>, dirty: &mut Dirty) {
         let endpoints = match resource {
-            Some(Resource::Service(service)) => BTreeSet::from([sibling(&key.cluster, &service.endpoints)]),
-            _ => BTreeSet::new(),
+            Some(Resource::Service(service)) => Few::One(sibling(&key.cluster, &service.endpoints)),
+            _ => Few::default(),
         };
         if endpoints.is_empty() == self.resources.contains_key(key) {
             let referrers = self.named.referrers(key).chain(self.used.referrers(key));
@@ -302,11 +310,11 @@ fn sibling(cluster: &ClusterId, key: &Key) -> GlobalKey {
 }
 
 /// Services and plugin sets that a route names.
-fn names(cluster: &ClusterId, resource: Option<&Resource>) -> BTreeSet<GlobalKey> {
+fn names(cluster: &ClusterId, resource: Option<&Resource>) -> Few<GlobalKey> {
     let (backends, sets) = match resource {
         Some(Resource::Route(route)) => (route.backends.as_slice(), route.plugin_sets.as_slice()),
         Some(Resource::StreamRoute(route)) => (route.backends.as_slice(), [].as_slice()),
-        _ => return BTreeSet::new(),
+        _ => return Few::default(),
     };
     let services = backends.iter().map(|backend| &backend.service);
     services.chain(sets).map(|key| sibling(cluster, key)).collect()

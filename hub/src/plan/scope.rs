@@ -1,20 +1,22 @@
 //! What every renderer has at hand, and what it gives back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hubline::model::{GlobalKey, Key, Resource};
+use imbl::OrdMap;
 use serde_json::{Map, Value, json};
 
 use super::PlanOptions;
 use super::id::{Class, hex};
 use crate::change::Stored;
 use crate::federate::{Claim, Standing};
+use crate::few::Few;
 use crate::object::{Cause, Object, ObjectId, ObjectKind, canonical};
 use crate::view::{Problem, ProblemKind};
 
-/// Effective resources of all clusters, as far as plan needs them.
-pub(super) type Resources = BTreeMap<GlobalKey, Stored>;
+/// Effective resources of all clusters. Persistent, so that readers get them as they are.
+pub(super) type Resources = OrdMap<GlobalKey, Stored>;
 
 /// What was made of one resource.
 #[derive(Debug, Default)]
@@ -22,7 +24,7 @@ pub(super) struct Rendered {
     /// Objects, sorted by id.
     pub(super) objects: Vec<Arc<Object>>,
     /// Services and plugin sets that the objects refer to.
-    pub(super) uses: BTreeSet<GlobalKey>,
+    pub(super) uses: Few<GlobalKey>,
     /// Claims that the objects act on.
     pub(super) claims: Vec<Arc<Claim>>,
     /// What people shall know.

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::id::Class;
 use super::plugins;
 use super::scope::{Rendered, Scope, fields};
+use crate::few::Few;
 use crate::object::ObjectKind;
 use crate::view::ProblemKind;
 
@@ -53,7 +54,7 @@ pub(super) fn render(scope: &Scope<'_>, route: &StreamRoute) -> Rendered {
     let id = scope.id(ObjectKind::StreamRoute, Class::StreamRoute, &scope.key.key, "");
     Rendered {
         objects: vec![scope.object(id, body, BTreeSet::from([upstream])).into()],
-        uses: BTreeSet::from([scope.sibling(&backend.service)]),
+        uses: Few::One(scope.sibling(&backend.service)),
         claims: scope.standing.granted.clone(),
         ..Rendered::default()
     }

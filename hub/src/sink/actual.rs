@@ -7,6 +7,7 @@ use serde_json::{Map, Number, Value};
 
 use super::ownership::label;
 use super::schedule::Owner;
+use crate::few::Few;
 use crate::object::{Object, ObjectId, ObjectKind};
 
 /// One object of ours at the target.
@@ -60,7 +61,7 @@ impl Seen {
 #[derive(Debug, Clone, Default)]
 pub struct Actual {
     objects: BTreeMap<ObjectId, Seen>,
-    referrers: BTreeMap<ObjectId, BTreeSet<ObjectId>>,
+    referrers: BTreeMap<ObjectId, Few<ObjectId>>,
 }
 
 impl Actual {

@@ -284,7 +284,11 @@ impl Driver {
         let (now, fence) = (Instant::now(), self.options.fence);
         self.schedule.tick(now);
         if under.fast.is_none() {
-            under.fast = lane::start(sink, fence, self.schedule.next_fast(now));
+            let stage = self.schedule.next_fast(now);
+            for since in stage.iter().filter_map(|operation| self.schedule.since(operation.id())) {
+                self.reports.metrics.handed_out(now.saturating_duration_since(since));
+            }
+            under.fast = lane::start(sink, fence, stage);
         }
         if under.slow.is_none() {
             under.slow = lane::start(sink, fence, self.schedule.next_slow(now));

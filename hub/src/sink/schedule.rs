@@ -13,7 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hubline::wire::ContentHash;
 use tokio::time::Instant;
 
 use self::queue::{Due, Queue};
@@ -22,7 +21,7 @@ use super::diff::Desired;
 use super::{Actual, Operation, Ownership};
 use crate::desired::DesiredChanges;
 use crate::object::{Object, ObjectId, ObjectKind};
-use crate::view::Outcome;
+use crate::view::{Outcome, Refusal};
 
 mod decide;
 mod observe;
@@ -122,14 +121,6 @@ struct InFlight {
     since: Instant,
     /// A change that came while the write was under way.
     again: Option<Instant>,
-}
-
-/// Content that the target does not take.
-#[derive(Debug, Clone)]
-struct Refusal {
-    hash: ContentHash,
-    reason: String,
-    message: String,
 }
 
 impl Schedule {
@@ -328,6 +319,12 @@ impl Schedule {
             }
         }
         stage
+    }
+
+    /// Since when the change of an object waits that is being written.
+    #[must_use]
+    pub fn since(&self, id: &ObjectId) -> Option<Instant> {
+        self.in_flight.get(id).map(|flight| flight.since)
     }
 
     fn start(&mut self, operation: Operation, since: Instant, stage: &mut Vec<Operation>) {

@@ -1,12 +1,14 @@
 //! Protobuf → model. Everything is checked here once; each error names the field and what is allowed.
 
+use std::sync::Arc;
+
 use super::super::resource::key_part;
-use super::super::{WireError, proto as p};
+use super::super::{Names, WireError, proto as p};
 use crate::model as m;
 
 type Result<T> = std::result::Result<T, WireError>;
 
-pub(crate) fn key(key: p::Key) -> Result<m::Key> {
+pub(crate) fn key(key: p::Key, names: &mut Names) -> Result<m::Key> {
     key_part("key.group", &key.group)?;
     key_part("key.source", &key.source)?;
     key_part("key.namespace", &key.namespace)?;
@@ -18,14 +20,14 @@ pub(crate) fn key(key: p::Key) -> Result<m::Key> {
     if key.source.is_empty() || key.name.is_empty() {
         return Err(WireError::field("key", "source and name must not be empty"));
     }
-    Ok(m::KeyParts {
+    let parts = m::KeyParts {
         kind: m::ResourceKind::from_number(key.kind),
-        source: m::GroupKind::new(&key.group, &key.source),
+        source: names.source(&key.group, &key.source),
         namespace: key.namespace,
         name: key.name,
         section: key.section,
-    }
-    .into())
+    };
+    Ok(names.key(parts.into()))
 }
 
 pub(crate) fn group(group: Option<p::Group>) -> Result<m::Group> {
@@ -39,16 +41,16 @@ pub(crate) fn group(group: Option<p::Group>) -> Result<m::Group> {
 }
 
 /// The resource of a key; none when its kind is not known here.
-pub(crate) fn body(key: &m::Key, body: Option<p::resource::Body>) -> Result<Option<m::Resource>> {
+pub(crate) fn body(key: &m::Key, body: Option<p::resource::Body>, names: &mut Names) -> Result<Option<m::Resource>> {
     use p::resource::Body;
     if matches!(key.kind, m::ResourceKind::Other(_)) {
         return Ok(None);
     }
     let resource = match body.ok_or_else(|| WireError::missing("body"))? {
-        Body::Route(it) => m::Resource::Route(route(it)?),
-        Body::StreamRoute(it) => m::Resource::StreamRoute(stream_route(it)?),
-        Body::Service(it) => m::Resource::Service(service(it)?),
-        Body::EndpointSet(it) => m::Resource::EndpointSet(endpoint_set(it)?),
+        Body::Route(it) => m::Resource::Route(route(it, names)?),
+        Body::StreamRoute(it) => m::Resource::StreamRoute(stream_route(it, names)?),
+        Body::Service(it) => m::Resource::Service(service(it, names)?),
+        Body::EndpointSet(it) => m::Resource::EndpointSet(endpoint_set(it, names)?),
         Body::Certificate(it) => m::Resource::Certificate(certificate(it)?),
         Body::Consumer(it) => m::Resource::Consumer(m::Consumer {
             plugins: plugins(it.plugins),
@@ -72,7 +74,7 @@ pub(crate) fn body(key: &m::Key, body: Option<p::resource::Body>) -> Result<Opti
     ))
 }
 
-fn route(route: p::Route) -> Result<m::Route> {
+fn route(route: p::Route, names: &mut Names) -> Result<m::Route> {
     let paths: Vec<_> = route.paths.into_iter().map(path).collect::<Result<_>>()?;
     if paths.is_empty() {
         return Err(WireError::field("route.paths", "is empty; at least one path is needed"));
@@ -83,9 +85,9 @@ fn route(route: p::Route) -> Result<m::Route> {
         methods: route.methods,
         conditions: route.conditions.into_iter().map(condition).collect(),
         priority: route.priority,
-        backends: backends("route.backends", route.backends)?,
+        backends: backends("route.backends", route.backends, names)?,
         plugins: plugins(route.plugins),
-        plugin_sets: route.plugin_sets.into_iter().map(key).collect::<Result<_>>()?,
+        plugin_sets: route.plugin_sets.into_iter().map(|it| key(it, names)).collect::<Result<_>>()?,
         timeouts: route.timeouts.map(timeouts),
         websocket: route.websocket,
         created: route.created_seconds.map(m::UnixSeconds),
@@ -126,17 +128,18 @@ fn condition(condition: p::Condition) -> m::Condition {
     }
 }
 
-fn backends(field: &str, backends: Vec<p::Backend>) -> Result<Vec<m::Backend>> {
-    let backend = |it: p::Backend| {
-        let service = key(it
+fn backends(field: &str, backends: Vec<p::Backend>, names: &mut Names) -> Result<Vec<m::Backend>> {
+    let mut backend = |it: p::Backend| {
+        let service = it
             .service
-            .ok_or_else(|| WireError::missing(format!("{field}.service")))?)?;
+            .ok_or_else(|| WireError::missing(format!("{field}.service")))?;
+        let service = key(service, names)?;
         Ok(m::Backend {
             service,
             weight: it.weight,
         })
     };
-    backends.into_iter().map(backend).collect()
+    backends.into_iter().map(&mut backend).collect()
 }
 
 fn plugins(plugins: Vec<p::Plugin>) -> Vec<m::Plugin> {
@@ -147,7 +150,7 @@ fn plugins(plugins: Vec<p::Plugin>) -> Vec<m::Plugin> {
     plugins.into_iter().map(plugin).collect()
 }
 
-fn stream_route(route: p::StreamRoute) -> Result<m::StreamRoute> {
+fn stream_route(route: p::StreamRoute, names: &mut Names) -> Result<m::StreamRoute> {
     Ok(m::StreamRoute {
         port: optional_port("stream_route.port", route.port)?,
         host: if route.host.is_empty() {
@@ -156,7 +159,7 @@ fn stream_route(route: p::StreamRoute) -> Result<m::StreamRoute> {
             Some(host("stream_route.host", &route.host)?)
         },
         protocol: protocol(route.protocol),
-        backends: backends("stream_route.backends", route.backends)?,
+        backends: backends("stream_route.backends", route.backends, names)?,
         plugins: plugins(route.plugins),
         created: route.created_seconds.map(m::UnixSeconds),
     })
@@ -181,15 +184,22 @@ fn protocol(number: i32) -> m::Protocol {
     }
 }
 
+fn shared(text: &str, names: &mut Names) -> Option<Arc<str>> {
+    (!text.is_empty()).then(|| names.text(text))
+}
+
 fn text(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn service(service: p::Service) -> Result<m::Service> {
+fn service(service: p::Service, names: &mut Names) -> Result<m::Service> {
     let policy = match service.external_traffic_policy() {
         p::TrafficPolicy::Local => m::TrafficPolicy::Local,
         p::TrafficPolicy::Cluster | p::TrafficPolicy::Unspecified => m::TrafficPolicy::Cluster,
     };
+    let endpoints = service
+        .endpoints
+        .ok_or_else(|| WireError::missing("service.endpoints"))?;
     let external = text(service.external_name).map(|name| host("service.external_name", &name));
     Ok(m::Service {
         port: m::ServicePort {
@@ -198,9 +208,7 @@ fn service(service: p::Service) -> Result<m::Service> {
             protocol: protocol(service.protocol),
             app_protocol: text(service.app_protocol),
         },
-        endpoints: key(service
-            .endpoints
-            .ok_or_else(|| WireError::missing("service.endpoints"))?)?,
+        endpoints: key(endpoints, names)?,
         external_name: external.transpose()?,
         node_port: optional_port("service.node_port", service.node_port)?,
         external_traffic_policy: policy,
@@ -269,13 +277,13 @@ fn timeouts(timeouts: p::Timeouts) -> m::Timeouts {
     }
 }
 
-fn endpoint_set(set: p::EndpointSet) -> Result<m::EndpointSet> {
+fn endpoint_set(set: p::EndpointSet, names: &mut Names) -> Result<m::EndpointSet> {
     Ok(m::EndpointSet {
-        endpoints: set.endpoints.into_iter().map(endpoint).collect::<Result<_>>()?,
+        endpoints: set.endpoints.into_iter().map(|it| endpoint(it, names)).collect::<Result<_>>()?,
     })
 }
 
-fn endpoint(endpoint: p::Endpoint) -> Result<m::Endpoint> {
+fn endpoint(endpoint: p::Endpoint, names: &mut Names) -> Result<m::Endpoint> {
     let state = match endpoint.state() {
         p::EndpointState::Ready => m::EndpointState::Ready,
         p::EndpointState::Draining => m::EndpointState::Draining,
@@ -286,8 +294,8 @@ fn endpoint(endpoint: p::Endpoint) -> Result<m::Endpoint> {
         address: address("endpoint_set.endpoints.address", endpoint.address)?,
         port: port("endpoint_set.endpoints.port", endpoint.port)?,
         state,
-        node: text(endpoint.node),
-        zone: text(endpoint.zone),
+        node: shared(&endpoint.node, names),
+        zone: shared(&endpoint.zone, names),
     })
 }
 

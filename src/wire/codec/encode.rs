@@ -219,8 +219,8 @@ fn endpoint(endpoint: &m::Endpoint) -> p::Endpoint {
         address: endpoint.address.clone(),
         port: u32::from(endpoint.port.get()),
         state: state.into(),
-        node: endpoint.node.clone().unwrap_or_default(),
-        zone: endpoint.zone.clone().unwrap_or_default(),
+        node: endpoint.node.as_deref().unwrap_or_default().to_owned(),
+        zone: endpoint.zone.as_deref().unwrap_or_default().to_owned(),
     }
 }
 

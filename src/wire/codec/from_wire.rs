@@ -9,7 +9,7 @@ use super::super::message::{
     Welcome,
 };
 use super::super::resource::too_large;
-use super::super::{BucketId, ContentHash, Digest, EncodedResource, WireError, proto as p};
+use super::super::{BucketId, ContentHash, Digest, EncodedResource, Names, WireError, proto as p};
 use super::decode;
 use crate::model::{Completeness, Diagnostic, GroupKind, Key, ObjectRef, Severity};
 
@@ -72,7 +72,7 @@ pub fn hub_message(message: p::HubMessage) -> Result<HubMessage> {
 }
 
 fn key(field: &str, key: Option<p::Key>) -> Result<Key> {
-    decode::key(key.ok_or_else(|| WireError::missing(field))?)
+    decode::key(key.ok_or_else(|| WireError::missing(field))?, &mut Names::default())
 }
 
 fn number(field: &str, bytes: &[u8]) -> Result<u128> {
@@ -218,11 +218,13 @@ fn delta(delta: p::Delta) -> Result<Delta> {
             digest,
         })
     };
+    let mut names = Names::default();
+    let removals = delta.removals.into_iter().map(|it| decode::key(it, &mut names));
     Ok(Delta {
         base_revision: delta.base_revision,
         revision: delta.revision,
         upserts: resources(&delta.upserts)?,
-        removals: delta.removals.into_iter().map(decode::key).collect::<Result<_>>()?,
+        removals: removals.collect::<Result<_>>()?,
         touched: delta.touched.into_iter().map(touched).collect::<Result<_>>()?,
     })
 }

@@ -241,11 +241,11 @@ pub(super) fn view() -> View {
     for object in objects_with_secrets() {
         let outcome = match object.id.kind {
             ObjectKind::Upstream => Outcome::Programmed(object.hash),
-            ObjectKind::Route => Outcome::Refused {
+            ObjectKind::Route => Outcome::Refused(Box::new(Refusal {
                 hash: object.hash,
                 reason: "SchemaViolation".to_owned(),
                 message: "property uri is wrong".to_owned(),
-            },
+            })),
             _ => Outcome::Pending,
         };
         view.outcomes.insert(object.id.clone(), outcome);

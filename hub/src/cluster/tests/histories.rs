@@ -177,7 +177,7 @@ impl World {
     }
 
     fn restart_hub(&mut self) {
-        let stored = |bytes: &Bytes| Received::stored(EncodedResource::from_bytes(bytes.clone())).unwrap();
+        let stored = |bytes: &Bytes| Received::stored(EncodedResource::from_bytes(bytes.clone()), &mut Names::default()).unwrap();
         let restored = Restored {
             meta: self.meta.clone(),
             resources: self.disk.values().map(stored).collect(),

@@ -80,7 +80,7 @@ pub(crate) fn bad(key: &Key, value: u16) -> EncodedResource {
 }
 
 pub(crate) fn received(encoded: &EncodedResource) -> Received {
-    Received::read(encoded.clone()).unwrap()
+    Received::read(encoded.clone(), &mut Names::default()).unwrap()
 }
 
 /// One change of an agent: a key and what it is now.

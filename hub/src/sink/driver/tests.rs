@@ -87,7 +87,7 @@ impl Rig {
 
     fn refusal(&self, id: &str) -> Option<&str> {
         match self.seen.get(id)? {
-            Outcome::Refused { reason, .. } => Some(reason),
+            Outcome::Refused(refusal) => Some(&refusal.reason),
             _ => None,
         }
     }

@@ -179,21 +179,18 @@ impl Schedule {
     }
 
     fn on_refused(&mut self, id: &ObjectId, refusal: Refusal, now: Instant) {
-        let outcome = Outcome::Refused {
-            hash: refusal.hash,
-            reason: refusal.reason,
-            message: refusal.message,
-        };
+        let outcome = Outcome::Refused(Box::new(refusal));
         self.report(id, outcome);
         self.wake(id, now);
     }
 
     fn withhold(&mut self, object: &Object, missing: ObjectId, now: Instant) {
-        let outcome = Outcome::Refused {
+        let refusal = Refusal {
             hash: object.hash,
             reason: "dependency".to_owned(),
             message: format!("{missing}, which it refers to, is not at the target"),
         };
+        let outcome = Outcome::Refused(Box::new(refusal));
         self.report(&object.id, outcome);
         self.wait_for(missing, &object.id);
         if self.withheld.insert(object.id.clone()) {
