@@ -3,3 +3,4 @@
 mod hub;
 mod protocol;
 mod recovery;
+mod succession;
