@@ -6,6 +6,7 @@
 //! refuses EndpointSlices with loopback addresses. One test at a time, since they share two API servers.
 
 mod bad_input;
+mod certificates;
 mod cost;
 mod federation;
 mod fixture;
@@ -14,6 +15,7 @@ mod log;
 mod manifests;
 mod restarts;
 mod secrets;
+mod slow_line;
 mod strangers;
 mod versions;
 
@@ -49,6 +51,8 @@ fn run() -> ExitCode {
         versions::trials(),
         bad_input::trials(),
         secrets::trials(),
+        certificates::trials(),
+        slow_line::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, subjects.into_iter().flatten().collect());
     fixture::shutdown();

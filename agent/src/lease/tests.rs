@@ -145,7 +145,7 @@ async fn a_holder_whose_api_server_says_nothing_stops_at_its_deadline_and_ends_w
     until(&mut first, true).await;
     server.0.lock().unwrap().black_hole = true;
     stop.cancel();
-    running.await.unwrap();
+    timeout(Duration::from_secs(60), running).await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]

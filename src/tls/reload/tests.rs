@@ -18,7 +18,7 @@ const LONG: Duration = Duration::from_secs(20);
 const NOTICED: Times = Times {
     quiet: Duration::from_millis(20),
     patience: Duration::from_millis(150),
-    rescan: LONG,
+    rescan: Duration::from_secs(60 * 60),
 };
 
 struct World {

@@ -111,6 +111,14 @@ impl System {
         }
     }
 
+    /// All of the hub's metrics, as text.
+    ///
+    /// # Errors
+    /// When the hub cannot be reached.
+    pub async fn metrics(&self) -> Result<String> {
+        Ok(self.ask("/metrics").await?.text().await?)
+    }
+
     /// Waits until one of the hub's counters with this name, and this text in its labels, is above zero.
     ///
     /// # Errors
@@ -118,7 +126,7 @@ impl System {
     pub async fn until_metric(&self, name: &str, label: &str) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let metrics = self.ask("/metrics").await?.text().await?;
+            let metrics = self.metrics().await?;
             let counted = |line: &str| {
                 line.starts_with(name)
                     && line.contains(label)
