@@ -12,8 +12,8 @@ use crate::log;
 use crate::manifests::{Manifests, app, ingress};
 use crate::trial;
 
-/// Some 450 KB that cannot be compressed, in one part of a snapshot.
-const INGRESSES: u32 = 450;
+/// Some 400 KB that cannot be compressed, in one part of a snapshot.
+const INGRESSES: u32 = 320;
 
 /// 160 kbit/s: the part takes longer than the 15 s after which who is silent is given up.
 const BYTES_PER_SECOND: u64 = 20_000;
@@ -38,8 +38,8 @@ async fn a_big_snapshot_arrives_without_a_cut() -> Result<()> {
     let began = Instant::now();
     system.start_agent("a", Source::Manifests(manifests.path()))?;
     // Half of it, and the rest: each within the patience of a test.
-    sent(&system, 200_000).await?;
-    sent(&system, 400_000).await?;
+    sent(&system, 150_000).await?;
+    sent(&system, 300_000).await?;
     system.until_served("a.example.com", "/", "10.90.1.1").await?;
     ensure!(began.elapsed() > Duration::from_secs(15), "the line was not slow");
     let logged = log::all();
