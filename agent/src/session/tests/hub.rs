@@ -38,14 +38,16 @@ struct Service {
     peers: mpsc::Sender<Peer>,
     refuses: Arc<AtomicBool>,
     supersedes: Arc<AtomicBool>,
-    last: Mutex<Option<mpsc::Sender<Result<proto::HubMessage, Status>>>>,
+    /// Weak, or the stream would not end with its peer.
+    last: Mutex<Option<mpsc::WeakSender<Result<proto::HubMessage, Status>>>>,
 }
 
 impl Service {
     /// A hello ends the stream before, and only then the new one is answered.
     async fn supersede(&self, next: &mpsc::Sender<Result<proto::HubMessage, Status>>) {
-        let last = self.last.lock().unwrap().replace(next.clone());
-        if let Some(last) = last.filter(|_| self.supersedes.load(Ordering::Relaxed)) {
+        let last = self.last.lock().unwrap().replace(next.downgrade());
+        let last = last.filter(|_| self.supersedes.load(Ordering::Relaxed));
+        if let Some(last) = last.and_then(|last| last.upgrade()) {
             let superseded = codec::to_hub_wire(HubMessage::Superseded("pod".to_owned()));
             last.send(Ok(superseded)).await.unwrap();
             last.closed().await;
