@@ -191,7 +191,8 @@ async fn a_certificate_is_lost_when_it_ends() {
     let brief = authority.issuing_for(Duration::from_secs(1));
     let agent = brief.issue_agent(&id("a")).unwrap();
     let der = rustls::pki_types::CertificateDer::from_pem_slice(agent.chain.as_bytes()).unwrap();
-    let lost = proof::Proof::new(&[der], tls.subscribe()).lost().await;
+    let lost = proof::Proof::new(&[der], tls.subscribe()).lost();
+    let lost = tokio::time::timeout(Duration::from_secs(20), lost).await.unwrap();
     assert!(lost.to_string().contains("expired"), "{lost}");
 }
 
