@@ -7,13 +7,15 @@ pub mod election;
 #[cfg(test)]
 mod tests;
 
+use std::future::pending;
+use std::pin::pin;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -21,7 +23,8 @@ use crate::config::LeaseConfig;
 use crate::source::kube::words;
 use election::{Action, Election, RENEW_INTERVAL, Record};
 
-/// How long one round may take. A round that hangs at the renew deadline (10 s) ends before others take over (15 s).
+/// How long one round may take: two fit between a renewal that was due (5 s) and the moment when others take over (15 s).
+/// As long may giving it back take, so that an agent which is told to stop does.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Whether this replica publishes.
@@ -53,7 +56,7 @@ pub async fn run(
     };
     while !shutdown.is_cancelled() {
         let pause = candidate.round().await;
-        shutdown.run_until_cancelled(sleep(pause)).await;
+        shutdown.run_until_cancelled(candidate.wait(pause)).await;
     }
     candidate.release().await;
 }
@@ -68,11 +71,7 @@ struct Candidate {
 impl Candidate {
     /// Looks at the lease, takes or renews it, and tells how long to wait.
     async fn round(&mut self) -> Duration {
-        let began = Instant::now();
-        let result = match timeout(REQUEST_TIMEOUT, self.attempt(began)).await {
-            Ok(result) => result,
-            Err(elapsed) => Err(elapsed.to_string()),
-        };
+        let result = self.attempt_in_time().await;
         if let Err(problem) = &result {
             warn!(lease = self.name, problem, "lease could not be read or written");
         }
@@ -83,6 +82,29 @@ impl Candidate {
         };
         // Up to a tenth less, so that replicas do not ask in step.
         pause.mul_f64(0.9 + rand::random::<f64>() / 10.0)
+    }
+
+    /// One attempt. The renew deadline may come while an API server says nothing: publishing stops in that moment.
+    async fn attempt_in_time(&mut self) -> Result<(), String> {
+        let (deadline, leadership) = (self.election.deadline(Instant::now()), self.leadership.clone());
+        let name = self.name.clone();
+        let mut attempt = pin!(timeout(REQUEST_TIMEOUT, self.attempt(Instant::now())));
+        let result = tokio::select! {
+            result = &mut attempt => result,
+            () = until(deadline) => {
+                step_down(&name, &leadership);
+                attempt.await
+            }
+        };
+        result.unwrap_or_else(|elapsed| Err(elapsed.to_string()))
+    }
+
+    /// Waits, and stops publishing when the renew deadline comes.
+    async fn wait(&self, pause: Duration) {
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = until(self.election.deadline(Instant::now())) => step_down(&self.name, &self.leadership),
+        }
     }
 
     async fn attempt(&mut self, now: Instant) -> Result<(), String> {
@@ -148,9 +170,15 @@ impl Candidate {
         if !held {
             return;
         }
-        if let Err(error) = self.give_back().await {
-            warn!(lease = self.name, %error, "lease was not given back; it runs out by itself");
-        }
+        let problem = match timeout(REQUEST_TIMEOUT, self.give_back()).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => words(&error),
+            Err(elapsed) => elapsed.to_string(),
+        };
+        warn!(
+            lease = self.name,
+            problem, "lease was not given back; it runs out by itself"
+        );
     }
 
     async fn give_back(&self) -> Result<(), kube::Error> {
@@ -168,6 +196,20 @@ impl Candidate {
             .replace(&self.name, &PostParams::default(), &lease)
             .await
             .map(drop)
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
+}
+
+fn step_down(lease: &str, leadership: &watch::Sender<Leadership>) {
+    let held = leadership.send_if_modified(|last| std::mem::take(&mut last.holder));
+    if held {
+        warn!(lease, "lease was not renewed in time: publishing stops");
     }
 }
 

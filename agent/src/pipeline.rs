@@ -9,14 +9,14 @@ mod tests;
 use std::sync::Arc;
 
 use hubline::telemetry::Metrics as Telemetry;
-use hubline::tls::client_tls;
+use hubline::tls::{ClientSide, Reloader, Times};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
 
-use crate::config::AgentConfig;
+use crate::config::{AgentConfig, AgentConfigError};
 use crate::health::{self, Readiness};
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
@@ -67,6 +67,8 @@ async fn run_from(config: AgentConfig, origin: Origin, shutdown: CancellationTok
     };
     let telemetry = Telemetry::default();
     let metrics = telemetry.register(Metrics::register);
+    let certificates = Reloader::<ClientSide>::new(config.tls.clone(), Times::default(), &telemetry);
+    let certificates = certificates.map_err(AgentConfigError::Tls)?;
     let tasks = TaskTracker::new();
     let (readiness_tx, readiness) = watch::channel(Readiness::Starting);
     let (leadership_tx, leadership) = watch::channel(Leadership::default());
@@ -85,7 +87,13 @@ async fn run_from(config: AgentConfig, origin: Origin, shutdown: CancellationTok
     };
     let stage = Stage {
         translator: Translator::new(config.translate_options()?),
-        sessions: Sessions::new(&config, speaker, publisher.reader(), metrics.clone()),
+        sessions: Sessions::new(
+            &config,
+            speaker,
+            publisher.reader(),
+            metrics.clone(),
+            certificates.subscribe(),
+        ),
         publisher,
         metrics,
         events,
@@ -94,6 +102,7 @@ async fn run_from(config: AgentConfig, origin: Origin, shutdown: CancellationTok
         readiness: readiness_tx,
         grace: config.startup_grace,
     };
+    tasks.spawn(certificates.run(shutdown.clone()));
     stage.run(shutdown).await;
     tasks.close();
     tasks.wait().await;
@@ -103,17 +112,25 @@ async fn run_from(config: AgentConfig, origin: Origin, shutdown: CancellationTok
 /// Sessions that can be started and stopped as leadership comes and goes.
 struct Sessions {
     config: AgentConfig,
+    certificates: watch::Receiver<Arc<ClientSide>>,
     context: SessionContext,
     boards: Vec<StatusBoard>,
     running: Option<(CancellationToken, TaskTracker)>,
 }
 
 impl Sessions {
-    fn new(config: &AgentConfig, speaker: Speaker, reader: Reader, metrics: Metrics) -> Self {
+    fn new(
+        config: &AgentConfig,
+        speaker: Speaker,
+        reader: Reader,
+        metrics: Metrics,
+        certificates: watch::Receiver<Arc<ClientSide>>,
+    ) -> Self {
         let name = |hub: &crate::config::HubConfig| hub.addresses.first().cloned().unwrap_or_default();
         let board = |hub| StatusBoard::new(name(hub), metrics.clone());
         Self {
             config: config.clone(),
+            certificates,
             boards: config.hubs.iter().map(board).collect(),
             context: SessionContext {
                 speaker,
@@ -128,9 +145,7 @@ impl Sessions {
     fn start(&mut self) {
         let (token, tasks) = (CancellationToken::new(), TaskTracker::new());
         for (hub, board) in self.config.hubs.iter().zip(&self.boards) {
-            let (files, name) = (self.config.tls.clone(), hub.server_name.clone());
-            let load = move || client_tls(&files, name.as_deref()).map_err(|error| error.to_string());
-            let connect = Arc::new(TlsConnect::new(Box::new(load)));
+            let connect = Arc::new(TlsConnect::new(self.certificates.clone(), hub.server_name.clone()));
             let session = Session::new(self.context.clone(), hub.addresses.clone(), connect, board.clone());
             tasks.spawn(session.run(token.clone()));
         }

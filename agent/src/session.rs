@@ -7,6 +7,7 @@ mod connect;
 mod dialogue;
 mod exchange;
 mod recover;
+mod succession;
 #[cfg(test)]
 mod tests;
 
@@ -15,15 +16,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hubline::wire::AgentMessage;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tracing::{info, warn};
 
 use crate::metrics::Metrics;
-use crate::publish::Reader;
+use crate::publish::{Reader, Version};
 use crate::status::StatusBoard;
-pub use connect::{Connect, ConnectError, LoadTls, TlsConnect};
+pub use connect::{Connect, ConnectError, TlsConnect};
 use dialogue::Dialogue;
 pub use dialogue::Speaker;
 use exchange::{Exchange, Stream};
@@ -44,6 +46,14 @@ pub struct Session {
     metrics: Metrics,
     backoff: Backoff,
     connected: AtomicBool,
+}
+
+/// A stream whose hello is said.
+#[derive(Debug)]
+struct Opened {
+    dialogue: Dialogue,
+    stream: Stream,
+    versions: watch::Receiver<Version>,
 }
 
 /// What all sessions of an agent share.
@@ -100,36 +110,44 @@ impl Session {
         }
     }
 
-    /// One stream, on the first address that can be reached.
+    /// One stream after the other as certificates are renewed, until one fails.
     async fn once(&self) -> SessionError {
-        let mut last = SessionError::Closed;
-        for address in &self.addresses {
-            let channel = match self.connect.connect(address).await {
-                Ok(channel) => channel,
-                Err(error) => {
-                    last = error.into();
-                    continue;
-                }
-            };
-            return self.talk(channel).await;
+        match self.open().await {
+            Ok(opened) => self.succeed(opened).await,
+            Err(error) => error,
         }
-        last
     }
 
-    async fn talk(&self, channel: Channel) -> SessionError {
+    /// A stream on the first address that can be reached.
+    async fn open(&self) -> Result<Opened, SessionError> {
+        let mut last = SessionError::Closed;
+        for address in &self.addresses {
+            match self.connect.connect(address).await {
+                Ok(channel) => return self.talk(channel).await,
+                Err(error) => last = error.into(),
+            }
+        }
+        Err(last)
+    }
+
+    async fn talk(&self, channel: Channel) -> Result<Opened, SessionError> {
         let versions = self.reader.versions();
         let (dialogue, hello) = Dialogue::open(self.reader.clone(), &self.speaker, self.status.open());
-        let stream = match Stream::open(channel, hello).await {
-            Ok(stream) => stream,
-            Err(error) => return error,
-        };
-        let exchange = Exchange {
-            session: self,
+        let stream = Stream::open(channel, hello).await?;
+        Ok(Opened {
             dialogue,
             stream,
             versions,
-        };
-        exchange.run().await
+        })
+    }
+
+    fn exchange(&self, opened: Opened) -> Exchange<'_> {
+        Exchange {
+            session: self,
+            dialogue: opened.dialogue,
+            stream: opened.stream,
+            versions: opened.versions,
+        }
     }
 
     /// Says why a session ended, and waits as long as [`SessionError::retry`] wants it.
@@ -150,6 +168,8 @@ impl Session {
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
             () = self.newer_epoch(), if until_newer => {}
+            // What was refused may be let in now.
+            () = self.connect.renewed() => {}
         }
     }
 
@@ -167,14 +187,16 @@ impl Session {
         self.metrics.connected(self.name(), true);
     }
 
-    fn count(&self, message: &AgentMessage) {
+    /// Counts the bytes of a message's resources.
+    fn count(&self, message: &AgentMessage) -> u64 {
         let resources = match message {
             AgentMessage::SnapshotPart(resources) => resources,
             AgentMessage::Delta(delta) => &delta.upserts,
-            _ => return,
+            _ => return 0,
         };
-        let bytes: usize = resources.iter().map(|it| it.bytes().len()).sum();
-        self.metrics.sent(self.name(), bytes as u64);
+        let bytes = resources.iter().map(|it| it.bytes().len() as u64).sum();
+        self.metrics.sent(self.name(), bytes);
+        bytes
     }
 
     /// The hub's first address, by which people know it.

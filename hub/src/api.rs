@@ -5,6 +5,7 @@
 //! Private keys, credentials and plugin configurations are replaced by fingerprints. Read only: orders come later.
 
 mod answer;
+mod certificate;
 mod cluster;
 mod desired;
 mod health;
@@ -32,7 +33,9 @@ use axum::routing::get;
 use hubline::telemetry::Metrics;
 use tokio::sync::{Semaphore, watch};
 
+use crate::ingest::Sessions;
 use crate::view::View;
+use certificate::Certificates;
 
 pub use server::{ApiError, Listener, bind, serve};
 pub use write::{WriteBody, WriteLog};
@@ -64,6 +67,7 @@ pub struct ApiState {
     restored: watch::Receiver<bool>,
     metrics: Metrics,
     writes: WriteLog,
+    certificates: Certificates,
     builds: Arc<Semaphore>,
 }
 
@@ -83,7 +87,17 @@ impl ApiState {
             restored,
             metrics,
             writes,
+            certificates: Certificates::default(),
             builds: Arc::new(Semaphore::new(MAX_BUILDS)),
+        }
+    }
+
+    /// Shows the certificates of these sessions' agents, too.
+    #[must_use]
+    pub fn with_sessions(self, sessions: Arc<Sessions>) -> Self {
+        Self {
+            certificates: Certificates::of(sessions),
+            ..self
         }
     }
 }

@@ -6,8 +6,11 @@
 //! Does not know what the hub has of a cluster, nor who speaks for it: that is [`crate::cluster`].
 
 mod assembly;
+mod handshakes;
 mod listen;
 mod metrics;
+mod proof;
+mod pulse;
 mod refuse;
 mod session;
 mod sessions;
@@ -34,6 +37,7 @@ pub use sessions::Sessions;
 
 use crate::cluster::Event;
 use crate::config::ClusterList;
+use listen::Introduction;
 use session::Session;
 
 /// Messages on their way to one agent's connection: two, so that the next is encoded while one is sent.
@@ -44,13 +48,13 @@ const OUTGOING: usize = 2;
 pub struct Settings {
     /// The hub's name, for people.
     pub hub: String,
-    /// How often agents send a heartbeat; a session that is silent three times as long is closed.
+    /// How often both sides send a heartbeat; a session from which no byte came three times as long is closed.
     pub heartbeat_interval: Duration,
     /// How long a new stream may take to say hello.
     pub hello_timeout: Duration,
     /// Most sessions at a time.
     pub max_sessions: usize,
-    /// Most TLS handshakes at a time: each costs a millisecond of CPU and little memory.
+    /// Most TLS handshakes at a time. When more come, the oldest of the address that has most of them gives way.
     pub max_handshakes: usize,
     /// Most bytes of one snapshot.
     pub max_snapshot_bytes: u64,
@@ -68,7 +72,8 @@ impl Default for Settings {
             hello_timeout: Duration::from_secs(10),
             // Twice the design's 1,000 clusters: while agents move, old and new sessions overlap.
             max_sessions: 2_000,
-            max_handshakes: 64,
+            // Twice the design's 1,000 clusters, which may come at once, and one of some 20 KiB each: 40 MiB at most.
+            max_handshakes: 2_000,
             max_snapshot_bytes: limits::MAX_SNAPSHOT_BYTES,
             max_resources: limits::MAX_RESOURCES,
             // Two of the largest snapshots, or 1,000 of 1 MiB.
@@ -141,14 +146,18 @@ impl Ingest {
 
     fn begin(
         &self,
-        peer: &Peer,
+        introduction: Introduction,
         incoming: Streaming<proto::AgentMessage>,
     ) -> Result<mpsc::Receiver<Result<proto::HubMessage, Status>>, Status> {
-        let cluster = peer.cluster.clone().map_err(|error| refuse::identity(&error))?;
+        let cluster = introduction
+            .peer
+            .cluster
+            .clone()
+            .map_err(|error| refuse::identity(&error))?;
         let place = Arc::clone(&self.0.places).try_acquire_owned();
         let place = place.map_err(|_| refuse::too_many_sessions(self.0.settings.max_sessions))?;
         let (outgoing, responses) = mpsc::channel(OUTGOING);
-        let session = Session::new(Arc::clone(&self.0), cluster, incoming);
+        let session = Session::new(Arc::clone(&self.0), cluster, introduction, incoming);
         tokio::spawn(session.run(outgoing, place));
         Ok(responses)
     }
@@ -162,11 +171,12 @@ impl Hubline for Ingest {
         &self,
         request: Request<Streaming<proto::AgentMessage>>,
     ) -> Result<Response<Self::StreamStream>, Status> {
-        let peer = request.extensions().get::<Peer>().cloned();
-        let peer = peer.ok_or_else(refuse::unencrypted)?;
-        let responses = self.begin(&peer, request.into_inner()).inspect_err(|status| {
+        let introduction = request.extensions().get::<Introduction>().cloned();
+        let introduction = introduction.ok_or_else(refuse::unencrypted)?;
+        let address = introduction.peer.address.clone();
+        let responses = self.begin(introduction, request.into_inner()).inspect_err(|status| {
             self.0.metrics.refused("identity");
-            tracing::warn!(address = %peer.address, reason = status.message(), "stream refused");
+            tracing::warn!(address, reason = status.message(), "stream refused");
         })?;
         // At once, before the hello: an agent may wait for the answer's head before it says anything.
         Ok(Response::new(Box::pin(ReceiverStream::new(responses))))

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use hubline::telemetry::Metrics;
+use hubline::tls::{Reloader as Certificates, ServerSide, Times};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -58,7 +59,7 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
         source,
     })?;
     let listener = api::bind(&config.listen.api).await?;
-    let tls = watch::Sender::new(hubline::tls::server_config(&config.tls)?);
+    let certificates = Certificates::<ServerSide>::new(config.tls.clone(), Times::default(), &metrics)?;
     let reloader = Reloader::new(config.clone(), options::loader(origin.clone()), &metrics);
     let clusters = reloader.clusters();
 
@@ -105,14 +106,17 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
     };
     let driver = Driver::new(Arc::new(sink), wanted, options::driver(&config, ownership), reports);
     let (inbound, events) = mpsc::channel(INBOUND);
-    let service = Ingest::new(settings, clusters, inbound, sessions, ingest_metrics);
-    let state = ApiState::new(view, watch::channel(true).1, metrics, options::write_log(writes));
+    let service = Ingest::new(settings, clusters, inbound, Arc::clone(&sessions), ingest_metrics);
+    let state =
+        ApiState::new(view, watch::channel(true).1, metrics, options::write_log(writes)).with_sessions(sessions);
 
     tracing::info!(hub = config.hub, agents = %config.listen.agents, api = %config.listen.api, target = config.target.name, "hub begins");
     let token = shutdown.child_token();
     parts.spawn(part(core.run(events, results, token.clone())));
     parts.spawn(part(driver.run(token.clone())));
-    parts.spawn(fallible(ingest::serve(agents, tls.subscribe(), service, token.clone())));
+    let tls = certificates.subscribe();
+    parts.spawn(part(certificates.run(token.clone())));
+    parts.spawn(fallible(ingest::serve(agents, tls, service, token.clone())));
     parts.spawn(fallible(api::serve(listener, api::router(state), token.clone())));
     if let Some(file) = origin.file {
         let reload = token.clone();

@@ -57,6 +57,7 @@ const CLUSTERS: &[Column] = &[
     wide("CONFIGURED", |item| text(&item["configured"])),
     wide("UID", |item| text(&item["uid"])),
     wide("AGENT", |item| text(&item["instance"])),
+    wide("CERTIFICATE ENDS", |item| moment(&item["certificate"]["notAfter"])),
     wide("NOT LISTED", |item| {
         each(&item["unknown"], |group| text(&group["source"]))
     }),

@@ -53,6 +53,7 @@ pub struct Issued {
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,
+    leaf_validity: Duration,
 }
 
 impl fmt::Debug for Authority {
@@ -74,7 +75,11 @@ impl Authority {
         let key = KeyPair::generate()?;
         let certificate = CertifiedIssuer::self_signed(params.clone(), &key)?.pem();
         let issuer = Issuer::new(params, key);
-        Ok(Self { issuer, certificate })
+        Ok(Self {
+            issuer,
+            certificate,
+            leaf_validity: LEAF_VALIDITY,
+        })
     }
 
     /// Takes up an authority from its PEM texts.
@@ -86,7 +91,17 @@ impl Authority {
         Ok(Self {
             issuer: Issuer::from_ca_cert_pem(certificate, key)?,
             certificate: certificate.to_owned(),
+            leaf_validity: LEAF_VALIDITY,
         })
+    }
+
+    /// From now on issues certificates that end after `validity` instead of [`LEAF_VALIDITY`].
+    #[must_use]
+    pub fn issuing_for(self, validity: Duration) -> Self {
+        Self {
+            leaf_validity: validity,
+            ..self
+        }
     }
 
     /// Its certificate, PEM.
@@ -126,7 +141,7 @@ impl Authority {
     }
 
     fn issue(&self, name: &str, names: Vec<SanType>, usage: ExtendedKeyUsagePurpose) -> Result<Issued, AuthorityError> {
-        let mut params = params(name, LEAF_VALIDITY)?;
+        let mut params = params(name, self.leaf_validity)?;
         params.subject_alt_names = names;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![usage];

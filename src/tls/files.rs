@@ -1,18 +1,18 @@
-//! Certificates in files, and the TLS configurations made from them.
+//! Certificates in files: read, and checked as a whole.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::server::WebPkiClientVerifier;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::version::{TLS12, TLS13};
+use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
-use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+use tonic::transport::ClientTlsConfig;
 
+use super::expiry::Expiry;
 use super::pair::{PairError, certified_key, parse_chain};
-use super::provider;
+use super::side::{ClientSide, ServerSide, Side};
 use crate::model::SecretText;
 
 /// Where one side's certificates lie.
@@ -75,12 +75,28 @@ pub enum TlsError {
     Refused(#[from] rustls::Error),
 }
 
-/// What was read from [`Files`], checked.
-struct Loaded {
+/// What was read from [`Files`], as it is.
+pub(super) struct Contents {
     authority: String,
     chain: String,
     key: SecretText,
-    pair: CertifiedKey,
+}
+
+/// What was read, checked.
+#[derive(Debug)]
+pub struct Loaded {
+    /// PEM.
+    pub(super) authority: String,
+    /// PEM.
+    pub(super) chain: String,
+    /// PEM.
+    pub(super) key: SecretText,
+    /// Chain and key as rustls wants them.
+    pub(super) pair: CertifiedKey,
+    /// The authorities, none of them broken.
+    pub(super) roots: RootCertStore,
+    /// When they end.
+    pub(super) expiry: Expiry,
 }
 
 /// The hub's side: clients must show a certificate of the authority; HTTP/2 only.
@@ -88,20 +104,7 @@ struct Loaded {
 /// # Errors
 /// [`TlsError`] names the field, the file, and what is wrong with it.
 pub fn server_config(files: &Files) -> Result<Arc<ServerConfig>, TlsError> {
-    let loaded = load(files)?;
-    let roots = Arc::new(roots(&files.ca, &loaded.authority)?);
-    let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider())
-        .build()
-        .map_err(|error| TlsError::Authority {
-            path: files.ca.clone(),
-            reason: error.to_string(),
-        })?;
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&TLS13, &TLS12])?
-        .with_client_cert_verifier(verifier)
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(loaded.pair)));
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(Arc::new(config))
+    Ok(ServerSide::load(files)?.config())
 }
 
 /// The agent's side. The hub must show a certificate of the authority for `server_name`, or for the address that is
@@ -110,32 +113,69 @@ pub fn server_config(files: &Files) -> Result<Arc<ServerConfig>, TlsError> {
 /// # Errors
 /// [`TlsError`] names the field, the file, and what is wrong with it.
 pub fn client_tls(files: &Files, server_name: Option<&str>) -> Result<ClientTlsConfig, TlsError> {
-    let loaded = load(files)?;
-    roots(&files.ca, &loaded.authority)?;
-    let tls = ClientTlsConfig::new()
-        .ca_certificate(Certificate::from_pem(&loaded.authority))
-        .identity(Identity::from_pem(&loaded.chain, loaded.key.expose()));
-    Ok(match server_name {
-        Some(name) => tls.domain_name(name),
-        None => tls,
-    })
+    Ok(ClientSide::load(files)?.tls(server_name))
 }
 
-fn load(files: &Files) -> Result<Loaded, TlsError> {
-    let authority = read("ca", &files.ca)?;
-    let chain = read("certificate", &files.certificate)?;
-    let key = SecretText::new(read("key", &files.key)?);
-    let (pair, _) = certified_key(&chain, &key).map_err(|source| TlsError::Pair {
-        certificate: files.certificate.clone(),
-        key: files.key.clone(),
-        source,
-    })?;
-    Ok(Loaded {
-        authority,
-        chain,
-        key,
-        pair,
-    })
+impl Files {
+    pub(super) fn read(&self) -> Result<Contents, TlsError> {
+        Ok(Contents {
+            authority: read("ca", &self.ca)?,
+            chain: read("certificate", &self.certificate)?,
+            key: SecretText::new(read("key", &self.key)?),
+        })
+    }
+
+    pub(super) fn check(&self, contents: Contents) -> Result<Loaded, TlsError> {
+        let Contents { authority, chain, key } = contents;
+        let (pair, _) = certified_key(&chain, &key).map_err(|source| TlsError::Pair {
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            source,
+        })?;
+        let authorities = self.authorities(&authority)?;
+        let roots = self.roots(&authorities)?;
+        let expiry = Expiry::of(&pair.cert, &authorities);
+        Ok(Loaded {
+            authority,
+            chain,
+            key,
+            pair,
+            roots,
+            expiry,
+        })
+    }
+
+    fn authorities(&self, pem: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        parse_chain(pem).map_err(|error| self.bad_authority(&error))
+    }
+
+    fn roots(&self, authorities: &[CertificateDer<'static>]) -> Result<RootCertStore, TlsError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in authorities {
+            let added = roots.add(certificate.clone());
+            added.map_err(|error| self.bad_authority(&error))?;
+        }
+        Ok(roots)
+    }
+
+    pub(super) fn bad_authority(&self, error: &dyn std::error::Error) -> TlsError {
+        TlsError::Authority {
+            path: self.ca.clone(),
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl Contents {
+    /// Tells contents apart without keeping them.
+    pub(super) fn fingerprint(&self) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        for text in [&self.authority, &self.chain, self.key.expose()] {
+            hasher.update(&text.len().to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        hasher.finalize()
+    }
 }
 
 fn read(field: &'static str, path: &Path) -> Result<String, TlsError> {
@@ -144,16 +184,4 @@ fn read(field: &'static str, path: &Path) -> Result<String, TlsError> {
         path: path.to_owned(),
         source,
     })
-}
-
-fn roots(path: &Path, pem: &str) -> Result<RootCertStore, TlsError> {
-    let refused = |reason: String| TlsError::Authority {
-        path: path.to_owned(),
-        reason,
-    };
-    let mut roots = RootCertStore::empty();
-    for certificate in parse_chain(pem).map_err(|error| refused(error.to_string()))? {
-        roots.add(certificate).map_err(|error| refused(error.to_string()))?;
-    }
-    Ok(roots)
 }

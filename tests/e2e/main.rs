@@ -6,6 +6,7 @@
 //! refuses EndpointSlices with loopback addresses. One test at a time, since they share two API servers.
 
 mod bad_input;
+mod certificates;
 mod cost;
 mod federation;
 mod fixture;
@@ -15,6 +16,7 @@ mod manifests;
 mod restarts;
 mod resume;
 mod secrets;
+mod slow_line;
 mod strangers;
 mod versions;
 
@@ -51,6 +53,8 @@ fn run() -> ExitCode {
         versions::trials(),
         bad_input::trials(),
         secrets::trials(),
+        certificates::trials(),
+        slow_line::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, subjects.into_iter().flatten().collect());
     fixture::shutdown();

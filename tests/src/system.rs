@@ -3,6 +3,7 @@
 //! Real sockets, real TLS, the programs' own wiring; only APISIX is a stand-in.
 
 mod agents;
+mod certificates;
 mod look;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use crate::program::Program;
 use crate::scripted::Scripted;
 
 pub use agents::Source;
+pub use certificates::Owner;
 pub use look::Answer;
 
 /// How long anything may take before a test calls it lost: far above what it takes on a busy machine with two cores.

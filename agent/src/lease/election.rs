@@ -113,8 +113,15 @@ impl Election {
     #[must_use]
     pub fn leadership(&self, now: Instant) -> Leadership {
         let transitions = self.seen.as_ref().map_or(0, |(record, _)| record.transitions);
-        let holder = self.renewed.is_some_and(|renewed| now < renewed + RENEW_DEADLINE);
+        let holder = self.deadline(now).is_some();
         Leadership { holder, transitions }
+    }
+
+    /// When this candidate stops to publish unless it renews; none when it does not publish.
+    #[must_use]
+    pub fn deadline(&self, now: Instant) -> Option<Instant> {
+        let deadline = self.renewed.map(|renewed| renewed + RENEW_DEADLINE);
+        deadline.filter(|deadline| now < *deadline)
     }
 
     /// When to look again: at the next renewal, or when another's lease runs out.

@@ -18,6 +18,8 @@ struct State {
     lease: Option<Value>,
     version: u64,
     down: bool,
+    /// Takes requests and answers none.
+    black_hole: bool,
 }
 
 impl Server {
@@ -28,6 +30,9 @@ impl Server {
             async move {
                 let (parts, body) = request.into_parts();
                 let body = body.collect_bytes().await.unwrap();
+                if server.0.lock().unwrap().black_hole {
+                    std::future::pending::<()>().await;
+                }
                 let (status, answer) = server.answer(&parts.method, &body);
                 let answer = Body::from(serde_json::to_vec(&answer).unwrap());
                 Ok::<_, std::convert::Infallible>(Response::builder().status(status).body(answer).unwrap())
@@ -122,6 +127,25 @@ async fn a_holder_cut_off_stops_before_another_begins() {
     server.set_down(false);
     // It is still its own lease: it goes on with the same epoch.
     assert_eq!(until(&mut first, true).await.transitions, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_whose_api_server_says_nothing_stops_at_its_deadline_and_ends_when_told_to() {
+    let server = Server::default();
+    let (sender, mut first) = watch::channel(Leadership::default());
+    let stop = CancellationToken::new();
+    let (client, config) = (server.client(), LeaseConfig::default());
+    let running = tokio::spawn(run(client, config, "first".to_owned(), sender, stop.clone()));
+    until(&mut first, true).await;
+    let renewed = Instant::now();
+    server.0.lock().unwrap().black_hole = true;
+    until(&mut first, false).await;
+    assert_eq!(renewed.elapsed(), election::RENEW_DEADLINE);
+    server.0.lock().unwrap().black_hole = false;
+    until(&mut first, true).await;
+    server.0.lock().unwrap().black_hole = true;
+    stop.cancel();
+    timeout(Duration::from_secs(60), running).await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -91,6 +91,7 @@ async fn client(config: &KubeConfig) -> Result<Client, String> {
             loaded.map_err(|error| format!("kubeconfig {}: {error}", path.display()))?
         }
     };
+    let loaded = source::kube::Timeouts::default().of(loaded);
     Client::try_from(loaded).map_err(|error| error.to_string())
 }
 

@@ -1,8 +1,11 @@
 //! Reaching a hub: one address after the other.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hubline::tls::ClientSide;
+use tokio::sync::watch;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
 /// How long one address may take to connect: three SYN retransmissions (1, 2 and 4 s by RFC 6298) would be 7 s;
@@ -60,34 +63,42 @@ impl ConnectError {
 pub trait Connect: std::fmt::Debug + Send + Sync + 'static {
     /// Connects once, without trying again.
     async fn connect(&self, address: &str) -> Result<Channel, ConnectError>;
-}
 
-/// Gives the TLS settings anew for every connection, so that renewed certificate files are used without a restart.
-pub type LoadTls = Box<dyn Fn() -> Result<ClientTlsConfig, String> + Send + Sync>;
-
-/// mTLS over TCP.
-pub struct TlsConnect {
-    load: LoadTls,
-}
-
-impl std::fmt::Debug for TlsConnect {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("TlsConnect").finish_non_exhaustive()
+    /// Returns when the certificates are no longer those of the last [`Connect::connect`].
+    async fn renewed(&self) {
+        std::future::pending().await
     }
 }
 
+/// mTLS over TCP, with the certificates that are in force when it connects.
+#[derive(Debug)]
+pub struct TlsConnect {
+    // A standard lock: it is held to read the newest value, never over an await.
+    certificates: Mutex<watch::Receiver<Arc<ClientSide>>>,
+    server_name: Option<String>,
+}
+
 impl TlsConnect {
-    /// With a loader of TLS settings.
+    /// The hub's certificate must be for `server_name`, or for the host that is dialled when that is none.
     #[must_use]
-    pub fn new(load: LoadTls) -> Self {
-        Self { load }
+    pub fn new(certificates: watch::Receiver<Arc<ClientSide>>, server_name: Option<String>) -> Self {
+        Self {
+            certificates: Mutex::new(certificates),
+            server_name,
+        }
+    }
+
+    fn newest(&self) -> ClientTlsConfig {
+        let mut certificates = self.certificates.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = Arc::clone(&certificates.borrow_and_update());
+        newest.tls(self.server_name.as_deref())
     }
 }
 
 #[async_trait]
 impl Connect for TlsConnect {
     async fn connect(&self, address: &str) -> Result<Channel, ConnectError> {
-        let tls = (self.load)().map_err(|problem| ConnectError::Credentials { problem })?;
+        let tls = self.newest();
         let bad_address = |error: tonic::transport::Error| ConnectError::Address {
             address: address.to_owned(),
             problem: with_causes(&error),
@@ -102,6 +113,14 @@ impl Connect for TlsConnect {
             Ok(Ok(channel)) => Ok(channel),
             Ok(Err(error)) => Err(ConnectError::unreachable(address, &error)),
             Err(elapsed) => Err(ConnectError::unreachable(address, &elapsed)),
+        }
+    }
+
+    async fn renewed(&self) {
+        // The clone knows which one was used last.
+        let mut certificates = self.certificates.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if certificates.changed().await.is_err() {
+            std::future::pending().await
         }
     }
 }

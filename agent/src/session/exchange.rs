@@ -22,9 +22,15 @@ use crate::publish::Version;
 /// parts have 1 MiB, so a hub that stops reading holds some 2 MiB here.
 const OUTGOING: usize = 2;
 
-/// How long a hub may take for its first answer, and then for any progress: five times a slow write of a snapshot
-/// part (1 MiB at 1 Mbit/s takes some 8 s).
+/// How long a hub may take for its first answer, and then for any progress, besides what the line takes.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+/// The slowest line that carries a session, in bytes a second: 128 kbit/s.
+const SLOWEST_LINE: u64 = 16 << 10;
+
+/// Most bytes on their way that the hub has not seen: [`OUTGOING`] parts of 1 MiB, one that is being sent, and HTTP/2's
+/// window of 1 MiB (hyper's own).
+const MAX_UNDER_WAY: u64 = 4 << 20;
 
 /// Heartbeats that may be missed, as DESIGN has it for paths: one is chance, two may be.
 const MISSED: u32 = 3;
@@ -76,6 +82,8 @@ struct Clock {
     sequence: u64,
     heard: Instant,
     progress: Instant,
+    /// Bytes handed to the stream since the hub last answered any.
+    under_way: u64,
 }
 
 impl Clock {
@@ -86,7 +94,25 @@ impl Clock {
             sequence: 0,
             heard: now,
             progress: now,
+            under_way: 0,
         }
+    }
+
+    /// Something went into the stream.
+    fn said(&mut self, bytes: u64) {
+        self.progress = Instant::now();
+        self.under_way = self.under_way.saturating_add(bytes).min(MAX_UNDER_WAY);
+    }
+
+    /// The hub answered what was said.
+    fn answered(&mut self) {
+        self.progress = Instant::now();
+        self.under_way = 0;
+    }
+
+    /// What is under way takes its time on a slow line; the hub's heartbeats say meanwhile that it lives.
+    fn patience(&self) -> Duration {
+        PATIENCE + Duration::from_secs(self.under_way / SLOWEST_LINE)
     }
 
     fn silence(&self) -> Duration {
@@ -136,17 +162,18 @@ impl Exchange<'_> {
     async fn step(&mut self, clock: &mut Clock) -> Result<(), SessionError> {
         let wants_to_send = self.dialogue.wants_to_send();
         let owes = wants_to_send || self.dialogue.waits();
-        let (silent_at, stalled_at) = (clock.silent_at(), clock.progress + PATIENCE);
+        let patience = clock.patience();
+        let (silent_at, stalled_at) = (clock.silent_at(), clock.progress + patience);
         let event = tokio::select! {
             message = self.stream.incoming.message() => Event::Heard(message),
             permit = self.stream.outgoing.clone().reserve_owned(), if wants_to_send => Event::Room(permit.ok()),
             changed = self.versions.changed() => changed.map_or(Event::Room(None), |()| Event::News),
             _ = clock.heartbeat.tick() => Event::Beat,
             () = sleep_until(silent_at) => return Err(SessionError::Silent(clock.silence())),
-            () = sleep_until(stalled_at), if owes => return Err(SessionError::Stalled(PATIENCE)),
+            () = sleep_until(stalled_at), if owes => return Err(SessionError::Stalled(patience)),
         };
         if !owes {
-            clock.progress = Instant::now();
+            clock.answered();
         }
         self.on(event, clock)
     }
@@ -155,8 +182,8 @@ impl Exchange<'_> {
         match event {
             Event::Heard(message) => return self.heard(message, clock),
             Event::Room(permit) => {
-                if self.say(permit.ok_or(SessionError::Closed)?)? {
-                    clock.progress = Instant::now();
+                if let Some(bytes) = self.say(permit.ok_or(SessionError::Closed)?)? {
+                    clock.said(bytes);
                 }
             }
             Event::News => {}
@@ -169,16 +196,16 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// Sends what is next, and tells whether that is progress: heartbeats are none, or a hub that answers them
+    /// Sends what is next, and tells how many bytes that are. Heartbeats are no progress, or a hub that answers them
     /// and acknowledges nothing would be waited for without end.
-    fn say(&mut self, permit: OwnedPermit<proto::AgentMessage>) -> Result<bool, SessionError> {
+    fn say(&mut self, permit: OwnedPermit<proto::AgentMessage>) -> Result<Option<u64>, SessionError> {
         let Some(message) = self.dialogue.next()? else {
-            return Ok(false);
+            return Ok(None);
         };
         let progress = !matches!(message, AgentMessage::Heartbeat(..) | AgentMessage::Checkpoint(_));
-        self.session.count(&message);
+        let bytes = self.session.count(&message);
         permit.send(codec::to_agent_wire(message));
-        Ok(progress)
+        Ok(progress.then_some(bytes))
     }
 
     fn heard(&mut self, message: Received, clock: &mut Clock) -> Result<(), SessionError> {
@@ -193,7 +220,7 @@ impl Exchange<'_> {
                 | HubMessage::Compare(_)
                 | HubMessage::Welcome(_)
         ) {
-            clock.progress = Instant::now();
+            clock.answered();
         }
         let heard = self.dialogue.hear(message)?;
         self.note(heard, clock);

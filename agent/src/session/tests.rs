@@ -6,3 +6,4 @@ mod pressure;
 mod protocol;
 mod recovery;
 mod resume;
+mod succession;

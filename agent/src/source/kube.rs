@@ -9,6 +9,7 @@ mod facts;
 mod secrets;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Kind, KindVisitor, Name, SourceEvent, Watched};
 
 pub use facts::{ClusterFacts, cluster_facts};
+pub use timeouts::Timeouts;
 
 /// Watches every kind and fetches `wanted` Secrets, until cancelled. A closed channel of events ends it too.
 pub async fn run(

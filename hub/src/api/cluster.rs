@@ -9,6 +9,7 @@ use axum::response::Response;
 use hubline::model::{ClusterId, Completeness, GroupState, ResourceKind};
 use serde::Serialize;
 
+use super::certificate::{CertificateBody, Certificates};
 use super::problem::{ProblemBody, problems_of_cluster};
 use super::query::{Parameters, cluster_id};
 use super::refusal::Refusal;
@@ -31,6 +32,8 @@ struct ClusterBody {
     epoch: String,
     revision: u64,
     last_seen: Option<String>,
+    /// What the agent showed last; none when none spoke since the hub's start.
+    certificate: Option<CertificateBody>,
     /// Effective resources by kind.
     resources: BTreeMap<String, u64>,
     /// What could not be listed: of it the last good is in force.
@@ -58,10 +61,11 @@ struct DetailBody {
 
 pub(super) async fn list(State(state): State<ApiState>, uri: Uri) -> Result<Response, Refusal> {
     Parameters::read(&uri, &[])?;
-    answer::list(state, |view| {
+    let certificates = state.certificates.clone();
+    answer::list(state, move |view| {
         let mut counts = count(view);
         let body = |(id, summary): (&ClusterId, &Arc<ClusterSummary>)| {
-            body(view, summary, counts.remove(id).unwrap_or_default())
+            body(view, summary, counts.remove(id).unwrap_or_default(), &certificates)
         };
         view.clusters.iter().map(body).collect()
     })
@@ -75,12 +79,18 @@ pub(super) async fn one(
 ) -> Result<Response, Refusal> {
     Parameters::read(&uri, &[])?;
     let id = cluster_id(&name)?;
+    let certificates = state.certificates.clone();
     answer::build(state, move |view| {
         let summary = view.clusters.get(&id).ok_or_else(|| no_such_cluster(view, &id))?;
         Ok(DetailBody {
             version: view.version,
-            cluster: body(view, summary, count(view).remove(&id).unwrap_or_default()),
-            details: problems_of_cluster(view, &id),
+            cluster: body(
+                view,
+                summary,
+                count(view).remove(&id).unwrap_or_default(),
+                &certificates,
+            ),
+            details: problems_of_cluster(view, &certificates, &id),
         })
     })
     .await
@@ -108,8 +118,8 @@ fn count(view: &View) -> BTreeMap<ClusterId, Counts> {
     counts
 }
 
-fn body(view: &View, summary: &ClusterSummary, counts: Counts) -> ClusterBody {
-    let problems = problems_of_cluster(view, &summary.id).len() as u64;
+fn body(view: &View, summary: &ClusterSummary, counts: Counts, certificates: &Certificates) -> ClusterBody {
+    let problems = problems_of_cluster(view, certificates, &summary.id).len() as u64;
     ClusterBody {
         name: summary.id.to_string(),
         phase: summary.phase.label(),
@@ -119,6 +129,7 @@ fn body(view: &View, summary: &ClusterSummary, counts: Counts) -> ClusterBody {
         epoch: format!("{}-{:016x}", summary.epoch.counter, summary.epoch.random),
         revision: summary.revision,
         last_seen: summary.last_seen.map(|moment| moment.to_string()),
+        certificate: certificates.body(&summary.id),
         resources: counts
             .into_iter()
             .map(|(kind, count)| (kind.to_string(), count))

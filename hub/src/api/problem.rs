@@ -6,6 +6,7 @@ use axum::response::Response;
 use hubline::model::{ClusterId, Diagnostic, GlobalKey, GroupKind, Key, ResourceKind, Severity};
 use serde::Serialize;
 
+use super::certificate::{Certificates, Warning};
 use super::name::{self, NameBody};
 use super::query::Parameters;
 use super::refusal::Refusal;
@@ -18,7 +19,8 @@ use crate::view::{ClusterSummary, Problem, View};
 pub(super) struct ProblemBody {
     #[serde(flatten)]
     name: NameBody,
-    /// `Quarantined`, `Conflict`, `Refused`, `Unresolved`, or `Diagnostic` for what the agent found.
+    /// `Quarantined`, `Conflict`, `Refused`, `Unresolved`, `Diagnostic` for what the agent found, or `Certificate` for
+    /// its own.
     kind: &'static str,
     /// `Error` or `Warning`.
     severity: &'static str,
@@ -45,12 +47,13 @@ pub(super) async fn list(State(state): State<ApiState>, uri: Uri) -> Result<Resp
     let parameters = Parameters::read(&uri, &["cluster", "namespace"])?;
     let cluster = parameters.cluster()?;
     let namespace = parameters.text("namespace").map(str::to_owned);
+    let certificates = state.certificates.clone();
     answer::list(state, move |view| {
         let clusters = view
             .clusters
             .keys()
             .filter(|id| cluster.as_ref().is_none_or(|cluster| cluster == *id));
-        let problems = clusters.flat_map(|id| problems_of_cluster(view, id));
+        let problems = clusters.flat_map(|id| problems_of_cluster(view, &certificates, id));
         problems
             .filter(|problem| {
                 namespace
@@ -62,8 +65,8 @@ pub(super) async fn list(State(state): State<ApiState>, uri: Uri) -> Result<Resp
     .await
 }
 
-/// All problems of a cluster: the hub's own by key, then the agent's in its order.
-pub(super) fn problems_of_cluster(view: &View, cluster: &ClusterId) -> Vec<ProblemBody> {
+/// All problems of a cluster: the hub's own by key, then the agent's in its order, then its certificate.
+pub(super) fn problems_of_cluster(view: &View, certificates: &Certificates, cluster: &ClusterId) -> Vec<ProblemBody> {
     let own = view.problems.range(first_of(cluster)..);
     let own = own.take_while(|(key, _)| key.cluster == *cluster);
     let own = own.flat_map(|(key, problems)| problems.iter().map(|problem| of_resource(key, problem)));
@@ -75,7 +78,8 @@ pub(super) fn problems_of_cluster(view: &View, cluster: &ClusterId) -> Vec<Probl
             .map(|diagnostic| of_diagnostic(summary, diagnostic));
         bodies.collect::<Vec<_>>()
     });
-    own.chain(found).collect()
+    let certificate = certificates.warning(cluster).map(|it| of_certificate(cluster, it));
+    own.chain(found).chain(certificate).collect()
 }
 
 /// The smallest key that a cluster can have.
@@ -106,6 +110,24 @@ fn of_resource(key: &GlobalKey, problem: &Problem) -> ProblemBody {
         reason: problem.reason.clone(),
         message: problem.message.clone(),
         content_hash: Some(problem.content_hash.to_string()),
+    }
+}
+
+fn of_certificate(cluster: &ClusterId, warning: Warning) -> ProblemBody {
+    ProblemBody {
+        name: NameBody {
+            cluster: cluster.to_string(),
+            source: "Agent".to_owned(),
+            namespace: String::new(),
+            name: cluster.to_string(),
+            section: String::new(),
+        },
+        kind: "Certificate",
+        severity: warning.severity,
+        field: "tls.certificate".to_owned(),
+        reason: warning.reason.to_owned(),
+        message: warning.message,
+        content_hash: None,
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use hubline::model::ClusterId;
-use hubline::tls::{IdentityError, cluster_of_certificate};
-use rustls::ServerConfig;
+use hubline::tls::{IdentityError, ServerSide, cluster_of_certificate};
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -20,11 +20,15 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 
-use super::Ingest;
+use super::handshakes::Handshakes;
+use super::proof::Proof;
+use super::pulse::Pulse;
+use super::{Ingest, IngestMetrics};
 use crate::cluster::CloseReason;
 
-/// How long a handshake may take: as long as a hello.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a handshake may take. An agent gives up after 10 s; here it only has to end, since places are bounded and
+/// given away, and a hub that a thousand agents wait for must not cut those whose turn comes late.
+const HANDSHAKE: Duration = Duration::from_secs(60);
 
 /// Streams of one connection: an agent has one, and for a moment a second while it reconnects.
 const STREAMS: u32 = 4;
@@ -44,11 +48,20 @@ pub struct Peer {
     pub address: String,
 }
 
+/// A peer with what is known of its connection.
+#[derive(Debug, Clone)]
+pub struct Introduction {
+    pub(super) peer: Peer,
+    /// None without TLS.
+    pub(super) proof: Option<Proof>,
+    pub(super) pulse: Pulse,
+}
+
 /// A connection whose peer is known.
 #[derive(Debug)]
 pub struct Connection<IO> {
     io: IO,
-    peer: Peer,
+    introduction: Introduction,
     _place: Option<OwnedSemaphorePermit>,
 }
 
@@ -60,18 +73,27 @@ pub struct ServeError(#[from] tonic::transport::Error);
 impl<IO> Connection<IO> {
     /// Takes a connection whose peer was identified by other means: in-process tests have no TLS.
     pub fn identified(io: IO, peer: Peer) -> Self {
-        Self { io, peer, _place: None }
+        let introduction = Introduction {
+            peer,
+            proof: None,
+            pulse: Pulse::default(),
+        };
+        Self {
+            io,
+            introduction,
+            _place: None,
+        }
     }
 }
 
 /// Serves agents on a listener until `shutdown`; then tells every session, and waits until all are gone.
-/// Each new connection takes the newest `tls`, so that renewed certificates need no restart.
+/// Each new connection takes the newest `tls`, and a session ends that it would no longer let in.
 ///
 /// # Errors
 /// [`ServeError`] when the server fails as a whole.
 pub async fn serve(
     listener: TcpListener,
-    tls: watch::Receiver<Arc<ServerConfig>>,
+    tls: watch::Receiver<Arc<ServerSide>>,
     service: Ingest,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
@@ -79,12 +101,16 @@ pub async fn serve(
     let settings = &service.0.settings;
     let acceptor = Acceptor {
         tls,
-        handshakes: Arc::new(Semaphore::new(settings.max_handshakes)),
         // A connection has one session; as many again may be between handshake and hello.
         places: Arc::new(Semaphore::new(settings.max_sessions.saturating_mul(2))),
         accepted,
+        metrics: service.0.metrics.clone(),
     };
-    let accepting = tokio::spawn(acceptor.run(listener, shutdown.clone()));
+    let handshakes = Handshakes::new(settings.max_handshakes);
+    let stopped = shutdown.clone();
+    let accepting = tokio::spawn(async move {
+        stopped.run_until_cancelled(acceptor.run(listener, handshakes)).await;
+    });
     let served = serve_connections(ReceiverStream::new(connections), service, shutdown).await;
     accepting.abort();
     served
@@ -121,81 +147,107 @@ where
 
 #[derive(Clone)]
 struct Acceptor {
-    tls: watch::Receiver<Arc<ServerConfig>>,
-    handshakes: Arc<Semaphore>,
+    tls: watch::Receiver<Arc<ServerSide>>,
     places: Arc<Semaphore>,
     accepted: mpsc::Sender<Connection<TlsStream<TcpStream>>>,
+    metrics: IngestMetrics,
 }
 
 impl Acceptor {
-    async fn run(self, listener: TcpListener, shutdown: CancellationToken) {
-        while let Some(place) = self.place(&shutdown).await {
-            let Ok(handshake) = Arc::clone(&self.handshakes).acquire_owned().await else {
-                return;
-            };
-            match listener.accept().await {
-                Ok((stream, address)) => {
-                    let shaking = self.clone().shake(stream, address, place);
-                    tokio::spawn(async move {
-                        shaking.await;
-                        drop(handshake);
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(PAUSE).await;
-                }
+    /// Until it is dropped: the system's own queue has 1,024 places, and must not fill.
+    async fn run(self, listener: TcpListener, mut handshakes: Handshakes) {
+        loop {
+            tokio::select! {
+                () = handshakes.ended() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, address)) => {
+                        let shaking = self.clone().shake(stream, address);
+                        if handshakes.begin(address.ip(), shaking) {
+                            self.metrics.handshake("gave_way");
+                        }
+                    }
+                    Err(error) => self.cannot_accept(&error, &mut handshakes).await,
+                },
             }
         }
     }
 
-    /// Waits for room: what is not accepted waits in the system's own bounded queue.
-    async fn place(&self, shutdown: &CancellationToken) -> Option<OwnedSemaphorePermit> {
-        tokio::select! {
-            () = shutdown.cancelled() => None,
-            place = Arc::clone(&self.places).acquire_owned() => place.ok(),
+    /// As when file descriptors run out: those of strangers are given back first.
+    async fn cannot_accept(&self, error: &std::io::Error, handshakes: &mut Handshakes) {
+        tracing::warn!(%error, "a connection could not be accepted");
+        if handshakes.give_way() {
+            self.metrics.handshake("gave_way");
         }
+        tokio::time::sleep(PAUSE).await;
     }
 
-    async fn shake(self, stream: TcpStream, address: SocketAddr, place: OwnedSemaphorePermit) {
-        let acceptor = TlsAcceptor::from(Arc::clone(&self.tls.borrow()));
+    async fn shake(self, stream: TcpStream, address: SocketAddr) {
         // Small messages (heartbeats, acks) must not wait for each other.
         stream.set_nodelay(true).ok();
-        match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-            Ok(Ok(io)) => {
-                let peer = Peer {
-                    cluster: identify(&io),
-                    address: address.to_string(),
-                };
-                let connection = Connection {
-                    io,
-                    peer,
-                    _place: Some(place),
-                };
-                self.accepted.send(connection).await.ok();
+        let mut tls = self.tls.clone();
+        let acceptor = TlsAcceptor::from(tls.borrow_and_update().config());
+        let result = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+            Ok(Ok(io)) => self.introduce(io, address, tls).await,
+            Ok(Err(error)) => {
+                tracing::warn!(%address, %error, "tls handshake failed");
+                "failed"
             }
-            Ok(Err(error)) => tracing::warn!(%address, %error, "tls handshake failed"),
-            Err(_) => tracing::warn!(%address, seconds = HANDSHAKE.as_secs(), "tls handshake took too long"),
-        }
+            Err(_) => {
+                tracing::warn!(%address, seconds = HANDSHAKE.as_secs(), "tls handshake took too long");
+                "timeout"
+            }
+        };
+        self.metrics.handshake(result);
+    }
+
+    /// Only who has a certificate takes a place.
+    async fn introduce(
+        &self,
+        io: TlsStream<TcpStream>,
+        address: SocketAddr,
+        tls: watch::Receiver<Arc<ServerSide>>,
+    ) -> &'static str {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            tracing::warn!(%address, "connection refused: there are as many as the hub takes");
+            return "refused";
+        };
+        let chain = io.get_ref().1.peer_certificates().unwrap_or_default();
+        let peer = Peer {
+            cluster: identify(chain),
+            address: address.to_string(),
+        };
+        let introduction = Introduction {
+            peer,
+            proof: Some(Proof::new(chain, tls)),
+            pulse: Pulse::default(),
+        };
+        let connection = Connection {
+            io,
+            introduction,
+            _place: Some(place),
+        };
+        self.accepted.send(connection).await.ok();
+        "ok"
     }
 }
 
-fn identify(io: &TlsStream<TcpStream>) -> Result<ClusterId, IdentityError> {
-    let (_, session) = io.get_ref();
-    let leaf = session.peer_certificates().and_then(|chain| chain.first());
-    cluster_of_certificate(leaf.map_or(&[][..], |leaf| leaf.as_ref()))
+fn identify(chain: &[CertificateDer<'_>]) -> Result<ClusterId, IdentityError> {
+    cluster_of_certificate(chain.first().map_or(&[][..], |leaf| leaf.as_ref()))
 }
 
 impl<IO> Connected for Connection<IO> {
-    type ConnectInfo = Peer;
-    fn connect_info(&self) -> Peer {
-        self.peer.clone()
+    type ConnectInfo = Introduction;
+    fn connect_info(&self) -> Introduction {
+        self.introduction.clone()
     }
 }
 
 impl<IO: AsyncRead + Unpin> AsyncRead for Connection<IO> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, to)
+        let before = to.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(cx, to);
+        self.introduction.pulse.came(to.filled().len() - before);
+        read
     }
 }
 

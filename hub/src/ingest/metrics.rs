@@ -2,13 +2,21 @@
 
 use std::sync::Arc;
 
+use hubline::model::ClusterId;
+use hubline::tls::Validity;
 use hubline::wire::HubMessage;
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 type Label = [(&'static str, &'static str); 1];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfCluster {
+    cluster: String,
+}
 
 /// Counters of ingest. Cloning shares.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +25,8 @@ pub struct IngestMetrics(Arc<Counters>);
 #[derive(Debug, Default)]
 struct Counters {
     sessions: Gauge,
+    handshakes: Family<Label, Counter>,
+    certificates: Family<OfCluster, Gauge>,
     messages: Family<Label, Counter>,
     resource_bytes: Counter,
     refused: Family<Label, Counter>,
@@ -33,6 +43,11 @@ impl IngestMetrics {
         let it = &metrics.0;
         let registry = registry.sub_registry_with_prefix("hubline_ingest");
         registry.register("sessions", "Open streams", it.sessions.clone());
+        let help = "TLS handshakes of agents and strangers, by result";
+        registry.register("handshakes", help, it.handshakes.clone());
+        let help = "When the certificate of a cluster's agent ends, as a Unix time";
+        let name = "agent_certificate_not_after_timestamp";
+        registry.register_with_unit(name, help, Unit::Seconds, it.certificates.clone());
         registry.register("messages", "Messages of agents by kind", it.messages.clone());
         registry.register_with_unit(
             "resources",
@@ -53,6 +68,16 @@ impl IngestMetrics {
 
     pub(super) fn sessions(&self, count: usize) {
         self.0.sessions.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    pub(super) fn handshake(&self, result: &'static str) {
+        self.0.handshakes.get_or_create(&[("result", result)]).inc();
+    }
+
+    pub(super) fn certificate(&self, cluster: &ClusterId, validity: Validity) {
+        let cluster = cluster.to_string();
+        let gauge = self.0.certificates.get_or_create(&OfCluster { cluster });
+        gauge.set(validity.not_after.0);
     }
 
     pub(super) fn received(&self, kind: &'static str) {

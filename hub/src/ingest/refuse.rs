@@ -43,6 +43,16 @@ impl Refused {
         }
     }
 
+    /// Not a refusal for good: the agent comes again at once with what is in its files by then.
+    pub(super) fn certificate(error: &rustls::Error) -> Self {
+        Self {
+            label: "certificate",
+            status: Status::unavailable(format!(
+                "the agent's certificate is no longer one that the hub trusts: {error}"
+            )),
+        }
+    }
+
     pub(super) fn too_large(problem: String) -> Self {
         Self {
             label: "too-large",

@@ -1,15 +1,20 @@
 //! One session's task: reads, checks, decodes; hands whole events to the core and its answers to the agent.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hubline::model::ClusterId;
+use hubline::model::{ClusterId, UnixSeconds};
+use hubline::tls::{Role, Stage, Validity};
 use hubline::wire::{AgentMessage, Delta, HubMessage, Names, SnapshotEnd, codec, proto};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use tonic::{Status, Streaming};
 
 use super::assembly::{Assembly, read};
+use super::listen::Introduction;
+use super::proof::Proof;
+use super::pulse::Pulse;
 use super::refuse::Refused;
 use super::sessions::Mailbox;
 use super::{Inbound, Shared};
@@ -18,7 +23,7 @@ use crate::cluster::{CloseReason, Event, SessionId};
 /// How long the last word may take to leave for an agent that does not read.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
-/// How often the core hears that a long snapshot is still coming.
+/// How often the core hears that a long snapshot, or a long part of one on a slow line, is still coming.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 type Outgoing = mpsc::Sender<Result<proto::HubMessage, Status>>;
@@ -28,17 +33,24 @@ type Outgoing = mpsc::Sender<Result<proto::HubMessage, Status>>;
 pub(super) struct Session {
     shared: Arc<Shared>,
     cluster: ClusterId,
+    introduction: Introduction,
     incoming: Streaming<proto::AgentMessage>,
     id: SessionId,
     mailbox: Mailbox,
 }
 
 impl Session {
-    pub(super) fn new(shared: Arc<Shared>, cluster: ClusterId, incoming: Streaming<proto::AgentMessage>) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        cluster: ClusterId,
+        introduction: Introduction,
+        incoming: Streaming<proto::AgentMessage>,
+    ) -> Self {
         let (id, mailbox) = shared.sessions.open();
         Self {
             shared,
             cluster,
+            introduction,
             incoming,
             id,
             mailbox,
@@ -50,13 +62,18 @@ impl Session {
         let Self {
             shared,
             cluster,
+            introduction,
             incoming,
             id,
             mailbox,
         } = self;
+        let Introduction { proof, pulse, .. } = introduction;
+        let beats = beats(shared.settings.heartbeat_interval);
         let mut reader = Reader {
             shared: Arc::clone(&shared),
             cluster: cluster.clone(),
+            certificate: proof.as_ref().and_then(Proof::validity),
+            pulse,
             incoming,
             id,
             assembly: None,
@@ -66,7 +83,8 @@ impl Session {
         };
         let end = tokio::select! {
             end = reader.run() => end,
-            end = write(mailbox, &outgoing) => Err(end),
+            end = write(mailbox, beats, &outgoing) => Err(end),
+            error = lost(proof) => Err(Refused::certificate(&error)),
         };
         // Of the core's events only the closing one is left, and it must come even to a core that is busy.
         reader.tell(Event::Closed { session: id }, None).await.ok();
@@ -81,8 +99,23 @@ impl Session {
     }
 }
 
-/// Hands the core's messages on; returns when the session is to be closed.
-async fn write(mut mailbox: Mailbox, outgoing: &Outgoing) -> Refused {
+async fn lost(proof: Option<Proof>) -> rustls::Error {
+    match proof {
+        Some(proof) => proof.lost().await,
+        None => pending().await,
+    }
+}
+
+fn beats(period: Duration) -> Interval {
+    let mut beats = interval_at(Instant::now() + period, period);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beats
+}
+
+/// Hands the core's messages on, and heartbeats between them: an agent whose line is full hears no answers to its own.
+/// Returns when the session is to be closed.
+async fn write(mut mailbox: Mailbox, mut beats: Interval, outgoing: &Outgoing) -> Refused {
+    let mut sequence = 0;
     loop {
         let message = match mailbox.queue.try_recv() {
             // Before any closing: what was said earlier comes first.
@@ -91,6 +124,10 @@ async fn write(mut mailbox: Mailbox, outgoing: &Outgoing) -> Refused {
                 biased;
                 Some(message) = mailbox.queue.recv() => message,
                 reason = mailbox.close.recv() => return closed(reason),
+                _ = beats.tick() => {
+                    sequence += 1;
+                    HubMessage::Heartbeat(sequence, false)
+                }
             },
         };
         let sent = tokio::select! {
@@ -113,6 +150,8 @@ struct Reader {
     cluster: ClusterId,
     incoming: Streaming<proto::AgentMessage>,
     id: SessionId,
+    certificate: Option<Validity>,
+    pulse: Pulse,
     assembly: Option<Assembly>,
     names: Names,
     /// When the core last heard of this session.
@@ -131,11 +170,27 @@ impl Reader {
             return Ok(());
         };
         self.hello(first).await?;
+        while let Some(message) = self.patiently(idle).await? {
+            self.take(message).await?;
+        }
+        Ok(())
+    }
+
+    /// The next message. While bytes of it come, the session is not silent.
+    async fn patiently(&mut self, idle: Duration) -> Result<Option<AgentMessage>, Refused> {
+        let (mut count, mut heard) = (self.pulse.count(), Instant::now());
         loop {
-            let next = timeout(idle, self.next()).await;
-            match next.map_err(|_| Refused::silent("no message", idle.as_secs()))?? {
-                Some(message) => self.take(message).await?,
-                None => return Ok(()),
+            let left = (heard + idle).saturating_duration_since(Instant::now());
+            if let Ok(next) = timeout(left.min(SIGN_OF_LIFE), self.next()).await {
+                return next;
+            }
+            let before = std::mem::replace(&mut count, self.pulse.count());
+            if count != before {
+                heard = Instant::now();
+                let session = self.id;
+                self.tell(Event::Heartbeat { session }, None).await?;
+            } else if heard.elapsed() >= idle {
+                return Err(Refused::silent("no message", idle.as_secs()));
             }
         }
     }
@@ -163,7 +218,21 @@ impl Reader {
         }
         let session = self.id;
         tracing::info!(cluster = %self.cluster, session = %session, instance = hello.instance, "session opened");
+        self.showed();
         self.tell(Event::Opened { session, hello }, None).await
+    }
+
+    /// The certificate of an agent that may speak.
+    fn showed(&self) {
+        let Some(certificate) = self.certificate else { return };
+        self.shared.sessions.showed(&self.cluster, certificate);
+        let now = UnixSeconds(jiff::Timestamp::now().as_second());
+        if certificate.stage(Role::Certificate, now) != Stage::Valid {
+            let ends = jiff::Timestamp::from_second(certificate.not_after.0)
+                .ok()
+                .map(tracing::field::display);
+            tracing::warn!(cluster = %self.cluster, ends, "the agent's certificate ends soon");
+        }
     }
 
     async fn take(&mut self, message: AgentMessage) -> Result<(), Refused> {

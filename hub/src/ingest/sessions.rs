@@ -1,6 +1,8 @@
 //! The open streams, as the core reaches them: nothing here waits.
 
 use dashmap::DashMap;
+use hubline::model::ClusterId;
+use hubline::tls::Validity;
 use hubline::wire::{HubMessage, Welcome};
 use tokio::sync::mpsc;
 
@@ -16,6 +18,8 @@ const QUEUE: usize = 2_048;
 #[derive(Debug)]
 pub struct Sessions {
     open: DashMap<SessionId, Handle>,
+    /// Of each listed cluster that spoke since the hub's start.
+    certificates: DashMap<ClusterId, Validity>,
     welcome: Welcome,
     metrics: IngestMetrics,
     next: std::sync::atomic::AtomicU64,
@@ -49,6 +53,7 @@ impl Sessions {
         };
         Self {
             open: DashMap::new(),
+            certificates: DashMap::new(),
             welcome,
             metrics,
             next: 1.into(),
@@ -90,6 +95,17 @@ impl Sessions {
         for handle in &self.open {
             handle.close(reason.clone());
         }
+    }
+
+    /// The certificate that a cluster's agent showed last; it stays known when the agent is gone.
+    #[must_use]
+    pub fn certificate(&self, cluster: &ClusterId) -> Option<Validity> {
+        self.certificates.get(cluster).map(|it| *it)
+    }
+
+    pub(super) fn showed(&self, cluster: &ClusterId, certificate: Validity) {
+        self.certificates.insert(cluster.clone(), certificate);
+        self.metrics.certificate(cluster, certificate);
     }
 
     pub(super) fn open(&self) -> (SessionId, Mailbox) {

@@ -236,7 +236,7 @@ impl Sink for AdminSink {
     }
 
     async fn observe(&self) -> Result<Observed, SinkError> {
-        self.client.reload_key(&self.options);
+        self.client.reload(&self.options);
         let mut observed = Observed::default();
         for kind in self.options.kinds.iter().copied() {
             self.observe_kind(kind, &mut observed).await?;

@@ -14,7 +14,7 @@ use hubline::wire::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::io::DuplexStream;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::codec::CompressionEncoding;
@@ -37,6 +37,22 @@ pub(super) struct Peer {
 struct Service {
     peers: mpsc::Sender<Peer>,
     refuses: Arc<AtomicBool>,
+    supersedes: Arc<AtomicBool>,
+    /// Weak, or the stream would not end with its peer.
+    last: Mutex<Option<mpsc::WeakSender<Result<proto::HubMessage, Status>>>>,
+}
+
+impl Service {
+    /// A hello ends the stream before, and only then the new one is answered.
+    async fn supersede(&self, next: &mpsc::Sender<Result<proto::HubMessage, Status>>) {
+        let last = self.last.lock().unwrap().replace(next.downgrade());
+        let last = last.filter(|_| self.supersedes.load(Ordering::Relaxed));
+        if let Some(last) = last.and_then(|last| last.upgrade()) {
+            let superseded = codec::to_hub_wire(HubMessage::Superseded("pod".to_owned()));
+            last.send(Ok(superseded)).await.unwrap();
+            last.closed().await;
+        }
+    }
 }
 
 #[async_trait]
@@ -56,6 +72,7 @@ impl Hubline for Service {
         let AgentMessage::Hello(hello) = hello else {
             panic!("{hello:?} instead of a hello");
         };
+        self.supersede(&outgoing).await;
         let peer = Peer {
             hello,
             incoming,
@@ -71,6 +88,10 @@ impl Hubline for Service {
 pub(super) struct ScriptedHub {
     peers: mpsc::Receiver<Peer>,
     pub(super) refuses: Arc<AtomicBool>,
+    /// Whether a hello ends the stream before.
+    pub(super) supersedes: Arc<AtomicBool>,
+    /// Told when the agent's certificates are renewed.
+    pub(super) renewal: Arc<Notify>,
     pipes: Pipes,
 }
 
@@ -78,6 +99,7 @@ pub(super) struct ScriptedHub {
 #[derive(Debug, Clone)]
 struct Pipes {
     accept: mpsc::Sender<DuplexStream>,
+    renewal: Arc<Notify>,
     tried: Arc<Mutex<Vec<String>>>,
 }
 
@@ -102,26 +124,34 @@ impl Connect for Pipes {
             .await
             .map_err(|error| ConnectError::unreachable(address, &error))
     }
+
+    async fn renewed(&self) {
+        self.renewal.notified().await;
+    }
 }
 
 impl ScriptedHub {
     pub(super) fn start() -> Self {
         let (peers_tx, peers) = mpsc::channel(4);
         let (accept, accepted) = mpsc::channel(4);
-        let refuses = Arc::new(AtomicBool::new(false));
+        let (refuses, supersedes) = <(Arc<AtomicBool>, Arc<AtomicBool>)>::default();
         let service = HublineServer::new(Service {
             peers: peers_tx,
             refuses: Arc::clone(&refuses),
+            supersedes: Arc::clone(&supersedes),
+            last: Mutex::default(),
         })
         .accept_compressed(CompressionEncoding::Zstd)
         .send_compressed(CompressionEncoding::Zstd);
         let incoming = ReceiverStream::new(accepted).map(Ok::<_, std::io::Error>);
         tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
-        let tried = Arc::default();
+        let (tried, renewal) = (Arc::default(), Arc::new(Notify::new()));
         Self {
             peers,
             refuses,
-            pipes: Pipes { accept, tried },
+            supersedes,
+            renewal: Arc::clone(&renewal),
+            pipes: Pipes { accept, renewal, tried },
         }
     }
 

@@ -66,6 +66,28 @@ async fn a_hub_that_never_acknowledges_is_left() {
     assert!((40..50).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
 }
 
+/// 1.2 MB take 75 s on the slowest line that carries a session.
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_lives_is_given_the_time_that_a_slow_line_takes() {
+    let names: Vec<_> = (0..30_000).map(|number| format!("resource-{number}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let (mut hub, agent) = (ScriptedHub::start(), Agent::publishing(&names));
+    agent.connect(&hub);
+    let mut peer = hub.peer().await;
+    peer.accept(Scope::Everything).await;
+    let (revision, _, taken) = peer.snapshot().await;
+    assert_eq!(taken.len(), names.len());
+    for sequence in 0..20 {
+        tokio::time::sleep(seconds(5)).await;
+        peer.send(HubMessage::Heartbeat(sequence, false)).await;
+    }
+    peer.ack(revision).await;
+    tokio::time::sleep(seconds(1)).await;
+    assert!(hub.is_left_alone(), "the agent began anew");
+    peer.send(HubMessage::Heartbeat(99, false)).await;
+    while peer.any().await.expect("the session ended") != AgentMessage::Heartbeat(99, true) {}
+}
+
 #[tokio::test(start_paused = true)]
 async fn endless_resyncs_end_the_session() {
     let (mut hub, agent) = (ScriptedHub::start(), Agent::publishing(&["a"]));

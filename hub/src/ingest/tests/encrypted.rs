@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use hubline::tls::{Authority, Files, Issued, client_tls, server_config};
+use hubline::tls::{Authority, Files, Issued, ServerSide, Side, client_tls};
 use hubline::wire::{AgentMessage, HubMessage};
+use rustls::pki_types::pem::PemObject;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tonic::Code;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
@@ -18,6 +20,7 @@ struct Encrypted {
     authority: Authority,
     address: SocketAddr,
     directory: TempDir,
+    tls: watch::Sender<Arc<ServerSide>>,
 }
 
 fn write(directory: &Path, authority: &Authority, issued: &Issued) -> Files {
@@ -31,22 +34,40 @@ fn write(directory: &Path, authority: &Authority, issued: &Issued) -> Files {
 
 impl Encrypted {
     async fn new() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    async fn with(settings: Settings) -> Self {
         hubline::tls::install_provider();
         let authority = Authority::new("test").unwrap();
         let directory = tempfile::tempdir().unwrap();
         let issued = authority.issue_hub(&["hub.test"]).unwrap();
         let files = write(&directory.path().join("hub"), &authority, &issued);
-        let (_, tls) = watch::channel(server_config(&files).unwrap());
-        let hub = Hub::new(Settings::default());
+        let tls = watch::Sender::new(Arc::new(ServerSide::load(&files).unwrap()));
+        let hub = Hub::new(settings);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(serve(listener, tls, hub.ingest.clone(), hub.shutdown.clone()));
+        tokio::spawn(serve(
+            listener,
+            tls.subscribe(),
+            hub.ingest.clone(),
+            hub.shutdown.clone(),
+        ));
         Self {
             hub,
             authority,
             address,
             directory,
+            tls,
         }
+    }
+
+    /// The hub's certificate stays, and from now on agents of these authorities are trusted.
+    fn trust(&self, authorities: &[&Authority]) {
+        let bundle: String = authorities.iter().map(|it| it.certificate()).collect();
+        let files = Files::in_directory(&self.directory.path().join("hub"));
+        std::fs::write(&files.ca, bundle).unwrap();
+        self.tls.send_replace(Arc::new(ServerSide::load(&files).unwrap()));
     }
 
     fn client(&self, authority: &Authority, name: &str) -> ClientTlsConfig {
@@ -133,4 +154,93 @@ async fn without_a_certificate_of_our_authority_nobody_is_heard() {
     let refused = world.connect(client_tls(&files, Some("hub.test")).unwrap()).await;
     assert!(refused.is_err());
     assert_eq!(world.hub.sessions.count(), 0);
+}
+
+#[tokio::test]
+async fn a_session_ends_when_its_authority_is_taken_away_and_not_before() {
+    let world = Encrypted::new().await;
+    let mut agent = world.connect(world.client(&world.authority, "a")).await.unwrap();
+    agent.say(hello(&super::support::agent())).await;
+    assert!(matches!(agent.hear().await.unwrap(), HubMessage::Welcome(_)));
+    let next = Authority::new("next").unwrap();
+    world.trust(&[&next, &world.authority]);
+    agent.say(AgentMessage::Heartbeat(7, false)).await;
+    while agent.hear().await.unwrap() != HubMessage::Heartbeat(7, true) {}
+    world.trust(&[&next]);
+    let end = agent.end().await;
+    assert_eq!(end.code(), Code::Unavailable, "{end:?}");
+    assert!(end.message().contains("no longer one that the hub trusts"), "{end:?}");
+    // With a new certificate it is heard at once.
+    let mut agent = world.connect(world.client(&next, "a")).await.unwrap();
+    agent.say(hello(&super::support::agent())).await;
+    assert!(matches!(agent.hear().await.unwrap(), HubMessage::Welcome(_)));
+    assert!(world.hub.sessions.certificate(&id("a")).is_some());
+}
+
+#[tokio::test]
+async fn a_certificate_is_lost_when_it_ends() {
+    hubline::tls::install_provider();
+    let authority = Authority::new("test").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let files = write(
+        directory.path(),
+        &authority,
+        &authority.issue_hub(&["hub.test"]).unwrap(),
+    );
+    let tls = watch::Sender::new(Arc::new(ServerSide::load(&files).unwrap()));
+    let brief = authority.issuing_for(Duration::from_secs(1));
+    let agent = brief.issue_agent(&id("a")).unwrap();
+    let der = rustls::pki_types::CertificateDer::from_pem_slice(agent.chain.as_bytes()).unwrap();
+    let lost = proof::Proof::new(&[der], tls.subscribe()).lost();
+    let lost = tokio::time::timeout(Duration::from_secs(20), lost).await.unwrap();
+    assert!(lost.to_string().contains("expired"), "{lost}");
+}
+
+/// Someone at another address of this machine who connects and says nothing.
+async fn stranger(address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    socket.connect(address).await.unwrap()
+}
+
+#[tokio::test]
+async fn silent_connections_keep_no_agent_out() {
+    let few = Settings {
+        max_handshakes: 8,
+        ..Settings::default()
+    };
+    let world = Encrypted::with(few).await;
+    let mut strangers = Vec::new();
+    for _ in 0..100 {
+        strangers.push(stranger(world.address).await);
+    }
+    for _ in 0..8 {
+        let agent = world.connect(world.client(&world.authority, "a"));
+        // Below the minute after which silent ones are sent away in any case.
+        let agent = tokio::time::timeout(Duration::from_secs(20), agent).await;
+        let mut agent = agent.expect("strangers are in the way").unwrap();
+        agent.say(hello(&super::support::agent())).await;
+        assert!(matches!(agent.hear().await.unwrap(), HubMessage::Welcome(_)));
+        strangers.push(stranger(world.address).await);
+    }
+    // There is a bound: the first had to go.
+    let mut byte = [0];
+    let gone = tokio::time::timeout(Duration::from_secs(20), strangers[0].read(&mut byte)).await;
+    assert!(!matches!(gone.expect("the first is still there"), Ok(1..)));
+}
+
+/// As after a restart of the hub. None may need a second attempt, or all of them would come again.
+#[tokio::test]
+async fn a_thousand_agents_at_once_are_let_in() {
+    let world = Encrypted::new().await;
+    let tls = world.client(&world.authority, "a");
+    let agents = (0..1_000).map(|_| world.connect(tls.clone()));
+    let connected = futures::future::join_all(agents).await;
+    let refused: Vec<_> = connected.iter().filter_map(|it| it.as_ref().err()).collect();
+    assert!(
+        refused.is_empty(),
+        "{} were refused: {:?}",
+        refused.len(),
+        refused.first()
+    );
 }

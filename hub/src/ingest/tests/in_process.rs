@@ -9,6 +9,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 use super::super::*;
 use super::support::*;
+use crate::cluster::tests::support as model;
 
 async fn opened(hub: &Hub) -> Agent {
     let mut agent = Agent::open(hub.connect("a").await).await.unwrap();
@@ -70,6 +71,50 @@ async fn silence_of_three_heartbeats_ends_a_session() {
     );
     hub.handled("closed").await;
     assert_eq!(hub.resources(), 2, "silence withdraws nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_takes_long_on_a_slow_line_is_no_silence() {
+    let hub = Hub::new(Settings::default());
+    // Names that do not compress: one part of some 200 KB, which takes 100 s.
+    let names: Vec<_> = (0..10_000_u32)
+        .map(|number| blake3::hash(&number.to_le_bytes()).to_hex())
+        .collect();
+    let names: Vec<_> = names.iter().map(|name| name.as_str().split_at(32).0).collect();
+    let model = model::Agent::new(1, 1).with(&model::entries(&names, 1));
+    let mut agent = Agent::open(hub.connect_slowly("a", 2_000).await).await.unwrap();
+    let began = Instant::now();
+    agent.say(hello(&model)).await;
+    for message in snapshot(&model) {
+        agent.say(message).await;
+    }
+    let (mut beats, mut longest, mut last) = (0, Duration::ZERO, Instant::now());
+    let ack = loop {
+        let message = agent.hear().await.unwrap();
+        longest = longest.max(last.elapsed());
+        last = Instant::now();
+        match message {
+            HubMessage::Ack(ack) => break ack,
+            HubMessage::Heartbeat(_, false) => beats += 1,
+            _ => {}
+        }
+    };
+    assert_eq!((ack.taken, hub.resources()), (10_000, 10_000));
+    assert!(
+        began.elapsed().as_secs() > 60,
+        "the line was not slow: {:?}",
+        began.elapsed()
+    );
+    assert!(
+        beats > 10 && longest <= Duration::from_secs(5),
+        "{beats} beats, {longest:?} of silence"
+    );
+    // And the core, which calls a cluster stale after 15 s, heard of it all the time.
+    let heard = hub.handled.borrow().iter().filter(|kind| **kind == "other").count();
+    assert!(
+        heard as u64 * 15 > began.elapsed().as_secs(),
+        "the core heard {heard} times"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use hubline::model::ClusterId;
 use hubline::wire::proto::hubline_client::HublineClient;
 use hubline::wire::{AgentMessage, HubMessage, Scope, codec, proto};
 use hyper_util::rt::TokioIo;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -86,6 +86,18 @@ impl Hub {
     /// A connection within the process, as cluster `name`.
     pub(super) async fn connect(&self, name: &str) -> Channel {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
+        self.connect_through(name, ours, theirs).await
+    }
+
+    /// As [`Hub::connect`], with so many bytes a second from the agent to the hub.
+    pub(super) async fn connect_slowly(&self, name: &str, bytes_per_second: u32) -> Channel {
+        let (ours, near) = tokio::io::duplex(1 << 12);
+        let (far, theirs) = tokio::io::duplex(1 << 12);
+        tokio::spawn(slow_line(far, near, bytes_per_second));
+        self.connect_through(name, ours, theirs).await
+    }
+
+    async fn connect_through(&self, name: &str, ours: DuplexStream, theirs: DuplexStream) -> Channel {
         let peer = Peer {
             cluster: Ok(id(name)),
             address: "in-process".to_owned(),
@@ -99,6 +111,24 @@ impl Hub {
         ));
         channel(theirs).await
     }
+}
+
+/// Slow from the agent to the hub only, as lines to a room often are.
+async fn slow_line(agent: DuplexStream, hub: DuplexStream, bytes_per_second: u32) {
+    let (mut from_agent, mut to_agent) = tokio::io::split(agent);
+    let (mut from_hub, mut to_hub) = tokio::io::split(hub);
+    let slow = async {
+        let mut buffer = [0; 1_000];
+        while let Ok(count @ 1..) = from_agent.read(&mut buffer).await {
+            let part = u32::try_from(count).unwrap();
+            tokio::time::sleep(Duration::from_secs(part.into()) / bytes_per_second).await;
+            if to_hub.write_all(&buffer[..count]).await.is_err() {
+                return;
+            }
+        }
+    };
+    let fast = tokio::io::copy(&mut from_hub, &mut to_agent);
+    drop(futures::future::join(slow, fast).await);
 }
 
 async fn channel(io: DuplexStream) -> Channel {

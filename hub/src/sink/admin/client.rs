@@ -20,11 +20,18 @@ const MAX_ANSWER_BYTES: usize = 512 << 20;
 /// HTTP to one or several addresses of the same Admin API.
 #[derive(Debug)]
 pub(super) struct Client {
-    http: reqwest::Client,
+    http: ArcSwap<Http>,
     addresses: Vec<Url>,
     /// Which address answered last.
     current: AtomicUsize,
     key: ArcSwap<HeaderValue>,
+}
+
+/// Connections, and the authorities (PEM) that they trust.
+#[derive(Debug)]
+struct Http {
+    client: reqwest::Client,
+    authorities: Option<Vec<u8>>,
 }
 
 impl Client {
@@ -35,19 +42,31 @@ impl Client {
             return Err(AdminError::NoAddress(options.target.clone()));
         }
         Ok(Self {
-            http: http(options)?,
+            http: ArcSwap::from_pointee(Http::new(options, read_authorities(options)?)?),
             addresses,
             current: AtomicUsize::new(0),
             key: ArcSwap::from_pointee(read_key(options)?),
         })
     }
 
-    /// Reads the key again; a key that cannot be read leaves the one before.
-    pub(super) fn reload_key(&self, options: &AdminOptions) {
+    /// Reads key and authorities again; what cannot be read leaves what was before.
+    pub(super) fn reload(&self, options: &AdminOptions) {
         match read_key(options) {
             Ok(key) => self.key.store(Arc::new(key)),
             Err(error) => warn!(target = %options.target, %error, "API key not read again, the one before stays"),
         }
+        if let Err(error) = self.reload_authorities(options) {
+            warn!(target = %options.target, %error, "authorities not read again, the ones before stay");
+        }
+    }
+
+    /// Connections that are open stay, unless the authorities changed.
+    fn reload_authorities(&self, options: &AdminOptions) -> Result<(), AdminError> {
+        let authorities = read_authorities(options)?;
+        if self.http.load().authorities != authorities {
+            self.http.store(Arc::new(Http::new(options, authorities)?));
+        }
+        Ok(())
     }
 
     pub(super) async fn get(&self, path: &str, timeout: Duration) -> Result<Answer, SinkError> {
@@ -78,7 +97,8 @@ impl Client {
             let Some(request) = self.request(index, method, path, body.as_deref(), timeout) else {
                 continue;
             };
-            match self.http.execute(request).await {
+            let http = self.http.load().client.clone();
+            match http.execute(request).await {
                 Ok(response) => {
                     self.current.store(index, Ordering::Relaxed);
                     return read(response).await;
@@ -148,7 +168,19 @@ fn no_address() -> SinkError {
     }
 }
 
-fn http(options: &AdminOptions) -> Result<reqwest::Client, AdminError> {
+impl Http {
+    fn new(options: &AdminOptions, authorities: Option<Vec<u8>>) -> Result<Self, AdminError> {
+        let client = http(options, authorities.as_deref())?;
+        Ok(Self { client, authorities })
+    }
+}
+
+fn read_authorities(options: &AdminOptions) -> Result<Option<Vec<u8>>, AdminError> {
+    let path = options.ca_file.as_deref();
+    path.map(|path| read_file(options, "ca_file", path)).transpose()
+}
+
+fn http(options: &AdminOptions, authorities: Option<&[u8]>) -> Result<reqwest::Client, AdminError> {
     let failed = |source| AdminError::Client {
         target: options.target.clone(),
         source,
@@ -163,9 +195,8 @@ fn http(options: &AdminOptions) -> Result<reqwest::Client, AdminError> {
         .pool_max_idle_per_host(2 * options.connections + 1)
         // Half of the 60 s after which APISIX closes idle connections: a write must not meet one that is closing.
         .pool_idle_timeout(Duration::from_secs(30));
-    if let Some(path) = &options.ca_file {
-        let pem = read_file(options, "ca_file", path)?;
-        builder = builder.tls_certs_only(Certificate::from_pem_bundle(&pem).map_err(failed)?);
+    if let Some(pem) = authorities {
+        builder = builder.tls_certs_only(Certificate::from_pem_bundle(pem).map_err(failed)?);
     }
     builder.build().map_err(failed)
 }
@@ -201,4 +232,42 @@ fn read_file(options: &AdminOptions, what: &'static str, path: &Path) -> Result<
         path: path.to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use hubline::tls::Authority;
+
+    use super::*;
+    use crate::sink::TargetId;
+
+    #[test]
+    fn key_and_authorities_are_read_again_and_stay_when_they_cannot_be() {
+        hubline::tls::install_provider();
+        let folder = tempfile::tempdir().unwrap();
+        let (ca_file, key_file) = (folder.path().join("ca.crt"), folder.path().join("key"));
+        let [first, second] = ["first", "second"].map(|name| Authority::new(name).unwrap().certificate().to_owned());
+        std::fs::write(&ca_file, &first).unwrap();
+        std::fs::write(&key_file, "one").unwrap();
+        let options = AdminOptions {
+            ca_file: Some(ca_file.clone()),
+            ..AdminOptions::standard(
+                TargetId("t".into()),
+                vec!["https://127.0.0.1:9180".to_owned()],
+                ApiKey::File(key_file.clone()),
+            )
+        };
+        let client = Client::new(&options).unwrap();
+        let trusted = || client.http.load().authorities.clone().unwrap();
+        let key = || client.key.load().to_str().unwrap().to_owned();
+        assert_eq!((trusted(), key()), (first.into_bytes(), "one".to_owned()));
+        std::fs::write(&ca_file, &second).unwrap();
+        std::fs::write(&key_file, "two").unwrap();
+        client.reload(&options);
+        assert_eq!((trusted(), key()), (second.clone().into_bytes(), "two".to_owned()));
+        std::fs::write(&ca_file, "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n").unwrap();
+        std::fs::remove_file(&key_file).unwrap();
+        client.reload(&options);
+        assert_eq!((trusted(), key()), (second.into_bytes(), "two".to_owned()));
+    }
 }
