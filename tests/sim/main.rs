@@ -38,6 +38,9 @@ use run::{Report, run};
 /// Seeds unless `HUBLINE_SIM_SEEDS` says otherwise.
 const SEEDS: u64 = 1_000;
 
+/// How many seeds there are to one that runs twice.
+const TWICE: u64 = 100;
+
 /// A lock whose holder panicked is taken all the same: the run fails anyway.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -99,11 +102,12 @@ fn one(seed: u64) -> ExitCode {
     for (at, fault) in &report.schedule {
         eprintln!("scheduled at {at:?}: {fault}");
     }
-    conclude(report.violations.is_empty(), &[report])
+    conclude(&[report])
 }
 
-/// Runs many, on as many threads as there are cores; stops at the first that fails.
+/// Runs many, on as many threads as there are cores; the first that fails is the last, unless `HUBLINE_SIM_GO_ON` is set.
 fn many(seeds: u64) -> ExitCode {
+    let go_on = std::env::var("HUBLINE_SIM_GO_ON").is_ok();
     let next = AtomicU64::new(0);
     let reports = Mutex::new(Vec::new());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -113,22 +117,50 @@ fn many(seeds: u64) -> ExitCode {
                 while let seed = next.fetch_add(1, Ordering::Relaxed)
                     && seed < seeds
                 {
-                    let report = guarded(seed);
-                    if !report.violations.is_empty() && std::env::var("HUBLINE_SIM_GO_ON").is_err() {
-                        next.store(seeds, Ordering::Relaxed);
+                    let report = checked(seed);
+                    let mut reports = lock(&reports);
+                    if !report.violations.is_empty() {
+                        show(&report, go_on);
+                        next.store(
+                            if go_on { next.load(Ordering::Relaxed) } else { seeds },
+                            Ordering::Relaxed,
+                        );
                     }
-                    lock(&reports).push(report);
+                    reports.push(report.without_lines());
                 }
             });
         }
     });
     let mut reports = std::mem::take(&mut *lock(&reports));
     reports.sort_by_key(|report| report.seed);
-    let good = reports.iter().all(|report| report.violations.is_empty());
-    for report in reports.iter().filter(|report| !report.violations.is_empty()) {
-        show(report);
+    differ(&mut reports);
+    conclude(&reports)
+}
+
+/// Runs a seed; every hundredth twice, since a seed that does not do the same twice is of no use to anyone.
+fn checked(seed: u64) -> Report {
+    let mut report = guarded(seed);
+    if seed % TWICE == 0 && report.violations.is_empty() {
+        let again = guarded(seed);
+        let lines = report.lines.iter().zip(&again.lines);
+        if let Some((one, other)) = lines.clone().find(|(one, other)| one != other) {
+            report
+                .violations
+                .push(format!("does not do the same twice: {one:?}, then {other:?}"));
+        }
     }
-    conclude(good, &reports)
+    report
+}
+
+/// Seeds that do the same as others test nothing.
+fn differ(reports: &mut [Report]) {
+    let mut seen = BTreeMap::new();
+    for report in reports {
+        if let Some(other) = seen.insert(report.digest, report.seed) {
+            report.violations.push(format!("does the same as seed {other}"));
+            show(report, true);
+        }
+    }
 }
 
 /// A panic is a violation too.
@@ -137,15 +169,16 @@ fn guarded(seed: u64) -> Report {
         seed,
         schedule: Vec::new(),
         violations: vec!["panicked".to_owned()],
+        digest: seed,
         lines: Vec::new(),
         counts: BTreeMap::new(),
         seconds: 0.0,
     })
 }
 
-fn show(report: &Report) {
+fn show(report: &Report, briefly: bool) {
     let seed = report.seed;
-    if std::env::var("HUBLINE_SIM_GO_ON").is_err() {
+    if !briefly {
         for line in &report.lines {
             eprintln!("{line}");
         }
@@ -159,7 +192,8 @@ fn show(report: &Report) {
     eprintln!("again: cargo test -p hubline-sandbox --test sim -- --seed {seed}");
 }
 
-fn conclude(good: bool, reports: &[Report]) -> ExitCode {
+fn conclude(reports: &[Report]) -> ExitCode {
+    let good = reports.iter().all(|report| report.violations.is_empty());
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     for (what, count) in reports.iter().flat_map(|report| &report.counts) {
         *counts.entry(what).or_default() += count;

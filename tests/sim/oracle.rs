@@ -9,19 +9,21 @@ use std::sync::Arc;
 use hubline::model::{ClusterId, Key};
 use hubline::wire::{ContentHash, EncodedResource};
 use hubline_agent::output::Output;
+use hubline_agent::source::object::IngressBackend;
 use hubline_agent::source::{Coverage, Kind, Object, ObjectId, SourceEvent};
 use hubline_agent::translate::{TranslateOptions, Translator};
 use hubline_hub::change::{Change as Effective, Stored};
 use hubline_hub::cluster::check;
 use hubline_hub::federate::Federation;
-use hubline_hub::object::{Object as Planned, ObjectId as PlannedId, ObjectKind};
+use hubline_hub::object::{Cause, Object as Planned, ObjectId as PlannedId, ObjectKind};
 use hubline_hub::path::Path;
 use hubline_hub::plan::dry_run::dry_run;
 use hubline_hub::plan::{PlanOptions, Planner};
-use serde_json::Value;
+use hubline_hub::sink::Seen;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use crate::truth::Change;
+use crate::truth::{Change, Plan};
 
 /// The hub's name.
 pub(crate) const HUB: &str = "main";
@@ -55,7 +57,8 @@ pub(crate) struct Doubt {
     pub(crate) unwanted: bool,
     /// At some moment it was wanted without nodes, or not at all.
     pub(crate) emptied: bool,
-    /// Another resource claimed the same at some moment of the whole run, so that it may have lost its claim.
+    /// Another resource claimed the same at some moment of the whole run, so that it, or all that refer to it, may have
+    /// lost their claims.
     pub(crate) contested: bool,
 }
 
@@ -70,8 +73,13 @@ pub(crate) struct Oracle {
     written: BTreeMap<PlannedId, Instant>,
     /// Who ever claimed a host or a server name.
     claims: BTreeMap<String, BTreeSet<(ClusterId, String)>>,
-    /// The hosts that an object ever served.
+    /// The hosts that an object ever served, and those of the routes that ever led to it.
     hosts: BTreeMap<PlannedId, BTreeSet<String>>,
+    /// The hosts of all Ingresses that ever named a Service.
+    served: BTreeMap<(ClusterId, String), BTreeSet<String>>,
+    /// The Services that an upstream is made of.
+    made_of: BTreeMap<PlannedId, BTreeSet<(ClusterId, String)>>,
+    began: Instant,
 }
 
 impl Oracle {
@@ -92,6 +100,9 @@ impl Oracle {
             written: BTreeMap::new(),
             claims: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            served: BTreeMap::new(),
+            made_of: BTreeMap::new(),
+            began: Instant::now(),
         }
     }
 
@@ -120,6 +131,14 @@ impl Oracle {
         if let Some(body) = &body {
             self.hosts.entry(id.clone()).or_default().extend(hosts(body));
         }
+        if let Some(object) = object.filter(|object| object.id.kind == ObjectKind::Upstream) {
+            let service = |cause: &Cause| {
+                let key = &cause.key.key;
+                (cause.key.cluster.clone(), format!("{}/{}", key.namespace, key.name))
+            };
+            self.made_of
+                .insert(id.clone(), object.causes.iter().map(service).collect());
+        }
         let content = object.zip(body).map(|(object, body)| Content {
             hash: object.hash,
             empty: is_empty(&body),
@@ -132,6 +151,15 @@ impl Oracle {
         let Object::Ingress(name, ingress) = object else {
             return;
         };
+        for rule in &ingress.rules {
+            for path in rule.paths.iter().flatten() {
+                if let IngressBackend::Service { service, .. } = &path.backend {
+                    let service = (cluster.clone(), format!("{}/{service}", name.namespace));
+                    let host = rule.host.as_deref().unwrap_or("*").to_owned();
+                    self.served.entry(service).or_default().insert(host);
+                }
+            }
+        }
         let routes = ingress
             .rules
             .iter()
@@ -162,22 +190,18 @@ impl Oracle {
     }
 
     pub(crate) fn doubt(&self, id: &PlannedId) -> Doubt {
-        let contested = self.hosts.get(id).into_iter().flatten().any(|host| {
-            let claims = self.claims.get(host).map_or(0, BTreeSet::len);
-            claims > 1
-        });
-        let Some(past) = self.past.get(id) else {
+        let contested = self.contested(id);
+        let past = self.past.get(id).map_or(&[][..], Vec::as_slice);
+        let floor = self.written.get(id).copied().unwrap_or(self.began);
+        let since: Vec<&Wanted> = past.iter().filter(|wanted| wanted.since >= floor).collect();
+        // Before it was wanted for the first time it was not.
+        if past.first().is_none_or(|first| first.since > floor) {
             return Doubt {
                 unwanted: true,
                 emptied: true,
                 contested,
             };
-        };
-        let floor = self.written.get(id);
-        let since: Vec<&Wanted> = match floor {
-            None => past.iter().collect(),
-            Some(floor) => past.iter().filter(|wanted| wanted.since >= *floor).collect(),
-        };
+        }
         Doubt {
             unwanted: since.iter().any(|wanted| wanted.content.is_none()),
             emptied: since
@@ -185,6 +209,16 @@ impl Oracle {
                 .any(|wanted| wanted.content.is_none_or(|content| content.empty)),
             contested,
         }
+    }
+}
+
+impl Oracle {
+    /// Whether others ever claimed what it serves, or what the routes to it serve.
+    fn contested(&self, id: &PlannedId) -> bool {
+        let services = self.made_of.get(id).into_iter().flatten();
+        let behind = services.filter_map(|service| self.served.get(service)).flatten();
+        let mut hosts = self.hosts.get(id).into_iter().flatten().chain(behind);
+        hosts.any(|host| self.claims.get(host).is_some_and(|claims| claims.len() > 1))
     }
 }
 
@@ -206,12 +240,12 @@ fn effective(output: Output) -> Vec<Effective> {
     changes.into_iter().map(|(key, now)| Effective { key, now }).collect()
 }
 
-pub(crate) fn body(object: &Planned) -> Value {
+pub(crate) fn body(object: &Planned) -> Map<String, Value> {
     serde_json::from_str(object.body.expose()).unwrap_or_default()
 }
 
 /// Whether an upstream has no nodes.
-pub(crate) fn is_empty(body: &Value) -> bool {
+pub(crate) fn is_empty(body: &Map<String, Value>) -> bool {
     match body.get("nodes") {
         Some(Value::Array(nodes)) => nodes.is_empty(),
         Some(Value::Object(nodes)) => nodes.is_empty(),
@@ -220,7 +254,7 @@ pub(crate) fn is_empty(body: &Value) -> bool {
 }
 
 /// What an object claims, in the words of [`Oracle::claimed`].
-fn hosts(body: &Value) -> Vec<String> {
+fn hosts(body: &Map<String, Value>) -> Vec<String> {
     let texts = |field: &str| -> Vec<String> {
         match body.get(field) {
             Some(Value::String(one)) => vec![one.clone()],
@@ -242,7 +276,7 @@ fn hosts(body: &Value) -> Vec<String> {
 /// Translates, merges and plans everything anew.
 pub(crate) fn from_nothing<'a>(
     clusters: impl Iterator<Item = (&'a ClusterId, &'a BTreeMap<ObjectId, Object>)>,
-) -> BTreeMap<PlannedId, Arc<Planned>> {
+) -> Plan {
     let snapshots = clusters.map(|(cluster, objects)| {
         let mut translator = Translator::new(TranslateOptions::new(cluster.clone()));
         for kind in Kind::ALL {
@@ -256,10 +290,9 @@ pub(crate) fn from_nothing<'a>(
     });
     let planned = dry_run(snapshots.collect(), plan_options());
     let objects = planned.map(|(objects, _)| objects).unwrap_or_default();
-    objects.into_iter().map(|object| (object.id.clone(), object)).collect()
-}
-
-/// Upstreams claim nothing that another could take.
-pub(crate) fn can_lose_claims(kind: ObjectKind) -> bool {
-    matches!(kind, ObjectKind::Route | ObjectKind::Ssl | ObjectKind::StreamRoute)
+    let shown = |object: Arc<Planned>| {
+        let shown = Seen::listed(object.id.kind, &body(&object)).shown;
+        (object.id.clone(), (object, shown))
+    };
+    objects.into_iter().map(shown).collect()
 }

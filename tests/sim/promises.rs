@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::hub::ownership;
 use crate::log::Log;
-use crate::oracle::{can_lose_claims, is_empty};
+use crate::oracle::is_empty;
 use crate::target::{Body, owned};
 use crate::truth::Truth;
 
@@ -21,6 +21,7 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(crate) struct Promises {
     truth: Truth,
     log: Log,
+    marker: ObjectId,
     /// When the target changed last in a way that the hub was not told of.
     surprised: Instant,
     /// When the last complete listing that the hub got began.
@@ -34,6 +35,7 @@ impl Promises {
         Self {
             truth,
             log,
+            marker: ownership().marker().id.clone(),
             surprised: Instant::now(),
             observed: None,
             unreferred: BTreeMap::new(),
@@ -78,8 +80,8 @@ impl Promises {
     pub(crate) fn on_put(&self, object: &Object, before: Option<&Body>, body: &Body) {
         let id = &object.id;
         self.only_ours("put", id, before);
-        let had_nodes = before.is_some_and(|before| !is_empty(&before.clone().into()));
-        if had_nodes && is_empty(&body.clone().into()) && !self.truth.doubt(id).emptied && !self.is_marker(id) {
+        let had_nodes = before.is_some_and(|before| !is_empty(before));
+        if had_nodes && is_empty(body) && !self.truth.doubt(id).emptied && !self.is_marker(id) {
             self.log.violation(
                 "an-error-is-not-an-empty-list",
                 format_args!("{id} loses all nodes, which it always had"),
@@ -90,8 +92,7 @@ impl Promises {
     pub(crate) fn on_delete(&self, id: &ObjectId, before: &Body) {
         self.only_ours("delete", id, Some(before));
         let doubt = self.truth.doubt(id);
-        let displaced = can_lose_claims(id.kind) && doubt.contested;
-        if !doubt.unwanted && !displaced {
+        if !doubt.unwanted && !doubt.contested {
             self.log.violation(
                 "silence-withdraws-nothing",
                 format_args!("{id} is deleted, and was wanted ever since it was written"),
@@ -110,7 +111,7 @@ impl Promises {
     }
 
     fn is_marker(&self, id: &ObjectId) -> bool {
-        *id == ownership().marker().id
+        *id == self.marker
     }
 
     fn only_ours(&self, verb: &str, id: &ObjectId, before: Option<&Body>) {

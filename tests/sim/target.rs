@@ -45,6 +45,8 @@ pub(crate) struct Weather {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) objects: BTreeMap<ObjectId, Body>,
+    /// What a listing shows of an object, made when it was written.
+    seen: BTreeMap<ObjectId, Seen>,
     /// What strangers made, as they made it.
     pub(crate) foreign: BTreeMap<ObjectId, Body>,
     pub(crate) weather: Weather,
@@ -55,8 +57,8 @@ pub(crate) struct State {
     log: Log,
     /// Calls that ask for a change.
     writes: u64,
-    /// Those of them that changed something.
-    pub(crate) done: u64,
+    /// What was changed since the last [`Target::mark`].
+    pub(crate) changed: BTreeSet<ObjectId>,
     strangers: u64,
 }
 
@@ -64,6 +66,7 @@ impl Target {
     pub(crate) fn new(truth: Truth, chance: Chance, log: Log) -> Self {
         Self(Arc::new(Mutex::new(State {
             objects: BTreeMap::new(),
+            seen: BTreeMap::new(),
             foreign: BTreeMap::new(),
             weather: calm(),
             poisoned: BTreeSet::new(),
@@ -71,7 +74,7 @@ impl Target {
             promises: Promises::new(truth, log.clone()),
             log,
             writes: 0,
-            done: 0,
+            changed: BTreeSet::new(),
             strangers: 0,
         })))
     }
@@ -95,10 +98,16 @@ impl Target {
         self.with(|state| change(&mut state.weather));
     }
 
+    /// From now on what changes is noted anew.
+    pub(crate) fn mark(&self) {
+        self.with(|state| state.changed.clear());
+    }
+
     /// It restarts with nothing, strangers' objects gone too.
     pub(crate) fn lose_memory(&self) {
         self.with(|state| {
             state.objects.clear();
+            state.seen.clear();
             state.foreign.clear();
             state.promises.forgotten();
         });
@@ -230,10 +239,7 @@ impl State {
 
     fn put(&mut self, object: &hubline_hub::object::Object) -> Result<Written, SinkError> {
         let id = &object.id;
-        let Value::Object(mut body) = crate::oracle::body(object) else {
-            let message = "not an object".to_owned();
-            return Err(SinkError::Refused { status: 400, message });
-        };
+        let mut body = crate::oracle::body(object);
         self.promises.on_put(object, self.objects.get(id), &body);
         if let Some(missing) = references(&body).into_iter().find(|it| !self.objects.contains_key(it)) {
             self.promises.dangling(format_args!("put {id} before {missing}"));
@@ -245,9 +251,9 @@ impl State {
             return Err(SinkError::Refused { status: 400, message });
         }
         body.insert("create_time".to_owned(), json!(1));
-        let stored = Seen::listed(id.kind, &body).shown;
         self.store(id, Some(body));
         self.promises.written(object);
+        let stored = self.seen.get(id).and_then(|seen| seen.shown);
         Ok(Written { stored })
     }
 
@@ -269,10 +275,16 @@ impl State {
 
     /// Changes an object, and notes what nobody refers to any more.
     fn store(&mut self, id: &ObjectId, body: Option<Body>) {
-        self.done += 1;
+        self.changed.insert(id.clone());
         let before = match body {
-            Some(body) => self.objects.insert(id.clone(), body),
-            None => self.objects.remove(id),
+            Some(body) => {
+                self.seen.insert(id.clone(), Seen::listed(id.kind, &body));
+                self.objects.insert(id.clone(), body)
+            }
+            None => {
+                self.seen.remove(id);
+                self.objects.remove(id)
+            }
         };
         for reference in before.iter().flat_map(references) {
             if self.referrer(&reference).is_none() {
@@ -284,7 +296,7 @@ impl State {
     pub(crate) fn observe(&self, kind: ObjectKind, observed: &mut Observed) {
         for (id, body) in self.objects.iter().filter(|(id, _)| id.kind == kind) {
             if owned(id, body) {
-                observed.objects.insert(id.clone(), Seen::listed(kind, body));
+                observed.objects.insert(id.clone(), self.seen[id].clone());
                 continue;
             }
             *observed.foreign.entry(kind).or_default() += 1;
@@ -309,7 +321,7 @@ impl State {
             .filter(|id| id.kind == ObjectKind::Upstream)
             .cloned()
             .collect();
-        match self.chance.below(4) {
+        match self.chance.below(5) {
             0 if !upstreams.is_empty() => {
                 let upstream = self.chance.pick(&upstreams).id.to_string();
                 self.stranger_writes(ObjectKind::Route, &json!({"uri": "/theirs", "upstream_id": upstream}))
@@ -322,6 +334,11 @@ impl State {
                 let ids: Vec<ObjectId> = self.foreign.keys().cloned().collect();
                 let id = self.chance.pick(&ids).clone();
                 self.stranger_deletes(&id)
+            }
+            3 if !ours.is_empty() => {
+                // Under an id as ours are, and not ours by its labels.
+                let like = self.chance.pick(&ours).clone();
+                self.stranger_writes_like(&like)
             }
             _ => self.stranger_writes(ObjectKind::Upstream, &json!({"nodes": {"192.0.2.1:80": 1}})),
         }
@@ -339,10 +356,24 @@ impl State {
         format!("writes {id}")
     }
 
+    fn stranger_writes_like(&mut self, ours: &ObjectId) -> String {
+        self.strangers += 1;
+        let (cluster, _) = ours.id.rsplit_once('-').unwrap_or_default();
+        let id = ObjectId {
+            kind: ObjectKind::Upstream,
+            id: format!("{cluster}-theirs{}", self.strangers).into(),
+        };
+        let body = Body::from_iter([("nodes".to_owned(), json!({"192.0.2.2:80": 1}))]);
+        self.foreign.insert(id.clone(), body.clone());
+        self.objects.insert(id.clone(), body);
+        format!("writes {id}")
+    }
+
     /// Changes or deletes one of ours.
     fn stranger_spoils(&mut self, id: &ObjectId) -> String {
         self.promises.surprised();
         if self.chance.percent(50) && self.referrer(id).is_none() {
+            self.seen.remove(id);
             if let Some(body) = self.objects.remove(id) {
                 for reference in references(&body) {
                     self.promises.excused(&reference);
@@ -352,6 +383,7 @@ impl State {
         }
         if let Some(body) = self.objects.get_mut(id) {
             body.insert("desc".to_owned(), json!("spoiled"));
+            self.seen.insert(id.clone(), Seen::listed(id.kind, body));
         }
         format!("spoils {id}")
     }
@@ -379,7 +411,7 @@ impl State {
     /// The objects of ours, without the marker, as they compare with wanted ones.
     pub(crate) fn shown(&self) -> BTreeMap<ObjectId, Option<hubline::wire::ContentHash>> {
         let shown = |id: ObjectId| {
-            let shown = Seen::listed(id.kind, &self.objects[&id]).shown;
+            let shown = self.seen.get(&id).and_then(|seen| seen.shown);
             (id, shown)
         };
         self.ours().map(shown).collect()

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use hubline::model::ClusterId;
+use hubline::wire::ContentHash;
 use hubline_agent::source::{Kind, Name, Object, ObjectId, object};
 use hubline_hub::object::{Object as Planned, ObjectId as PlannedId};
 use tokio::sync::watch;
@@ -35,7 +36,12 @@ pub(crate) struct Truth(Arc<Mutex<State>>);
 struct State {
     servers: BTreeMap<ClusterId, Server>,
     oracle: Oracle,
+    /// What was planned of all this, until something changes.
+    wanted: Option<Arc<Plan>>,
 }
+
+/// Objects by their names, each with the hash that the target shows of it.
+pub(crate) type Plan = BTreeMap<PlannedId, (Arc<Planned>, Option<ContentHash>)>;
 
 #[derive(Debug)]
 struct Server {
@@ -64,6 +70,7 @@ impl Truth {
         Self(Arc::new(Mutex::new(State {
             servers: clusters.iter().map(server).collect(),
             oracle: Oracle::new(clusters),
+            wanted: None,
         })))
     }
 
@@ -71,6 +78,7 @@ impl Truth {
     pub(crate) fn write(&self, cluster: &ClusterId, change: Change) {
         let mut state = lock(&self.0);
         state.oracle.learn(cluster, &change);
+        state.wanted = None;
         state.server(cluster, |server| {
             let id = change.id();
             match &change {
@@ -153,10 +161,15 @@ impl Truth {
     }
 
     /// What APISIX shall have by all that is declared now, from nothing.
-    pub(crate) fn wanted(&self) -> BTreeMap<PlannedId, Arc<Planned>> {
-        let state = lock(&self.0);
+    pub(crate) fn wanted(&self) -> Arc<Plan> {
+        let mut state = lock(&self.0);
+        if let Some(wanted) = &state.wanted {
+            return Arc::clone(wanted);
+        }
         let clusters = state.servers.iter().map(|(cluster, server)| (cluster, &server.objects));
-        crate::oracle::from_nothing(clusters)
+        let wanted = Arc::new(crate::oracle::from_nothing(clusters));
+        state.wanted = Some(Arc::clone(&wanted));
+        wanted
     }
 
     /// Asks the oracle about the past.

@@ -28,13 +28,18 @@ pub(crate) struct Users {
     log: Log,
     /// Every address is given once.
     addresses: u32,
+    /// How many of a hundred hosts are those that others may claim too.
+    shared: u64,
     /// Every creation is a second later than the one before.
     created: i64,
 }
 
 impl Users {
-    pub(crate) fn new(chance: Chance, truth: Truth, log: Log) -> Self {
+    pub(crate) fn new(mut chance: Chance, truth: Truth, log: Log) -> Self {
+        // Where nothing is contested each deletion can be judged.
+        let shared = *chance.pick(&[0, 50]);
         Self {
+            shared,
             chance,
             truth,
             log,
@@ -192,9 +197,8 @@ impl Users {
         self.apply(cluster, Object::Ingress(name.clone(), ingress));
     }
 
-    /// Half of all hosts may be claimed by others too.
     fn host(&mut self, cluster: &ClusterId, name: &Name) -> String {
-        if self.chance.percent(50) {
+        if self.chance.percent(self.shared) {
             (self.chance.word(&HOSTS)).to_owned()
         } else {
             format!("{}.{}.{cluster}.test", name.name, name.namespace)
