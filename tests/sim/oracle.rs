@@ -127,24 +127,29 @@ impl Oracle {
     }
 
     fn wanted(&mut self, id: PlannedId, object: Option<&Planned>) {
-        let body = object.map(body);
-        if let Some(body) = &body {
-            self.hosts.entry(id.clone()).or_default().extend(hosts(body));
-        }
-        if let Some(object) = object.filter(|object| object.id.kind == ObjectKind::Upstream) {
-            let service = |cause: &Cause| {
-                let key = &cause.key.key;
-                (cause.key.cluster.clone(), format!("{}/{}", key.namespace, key.name))
-            };
-            self.made_of
-                .insert(id.clone(), object.causes.iter().map(service).collect());
-        }
+        let body = object.map(|object| self.note(object));
         let content = object.zip(body).map(|(object, body)| Content {
             hash: object.hash,
             empty: is_empty(&body),
         });
         let since = Instant::now();
         self.past.entry(id).or_default().push(Wanted { since, content });
+    }
+
+    /// Remembers what an object serves and is made of; its body.
+    fn note(&mut self, object: &Planned) -> Map<String, Value> {
+        let body = body(object);
+        let hosts = hosts(&body);
+        self.hosts.entry(object.id.clone()).or_default().extend(hosts);
+        if object.id.kind == ObjectKind::Upstream {
+            let service = |cause: &Cause| {
+                let key = &cause.key.key;
+                (cause.key.cluster.clone(), format!("{}/{}", key.namespace, key.name))
+            };
+            let services = object.causes.iter().map(service);
+            self.made_of.entry(object.id.clone()).or_default().extend(services);
+        }
+        body
     }
 
     fn claimed(&mut self, cluster: &ClusterId, object: &Object) {
@@ -179,6 +184,7 @@ impl Oracle {
     }
 
     pub(crate) fn written(&mut self, object: &Planned) {
+        self.note(object);
         let past = self.past.get(&object.id).into_iter().flatten();
         let first = past
             .filter(|wanted| wanted.content.is_some_and(|content| content.hash == object.hash))
