@@ -86,6 +86,7 @@ impl Agent {
                 chance: chance.fork(kind.name()),
                 events: events_tx.clone(),
                 quiet: world.quiet.subscribe(),
+                shown: std::collections::BTreeSet::new(),
             };
             life.spawn(watch.follow());
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hubline::model::ClusterId;
-use hubline_agent::source::{Coverage, Fetch, Kind, Name, Object, SourceEvent};
+use hubline_agent::source::{Coverage, Fetch, Kind, Name, Object, ObjectId, SourceEvent};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -27,6 +27,8 @@ pub(crate) struct Watch {
     pub(crate) events: mpsc::Sender<SourceEvent>,
     /// Whether the run is quiet by now: no watch ends by chance any more.
     pub(crate) quiet: watch::Receiver<bool>,
+    /// What this watch has shown and not deleted.
+    pub(crate) shown: BTreeSet<ObjectId>,
 }
 
 /// Why a listing or watch ended.
@@ -70,6 +72,7 @@ impl Watch {
         sleep(self.chance.mostly(30, 3_000)).await;
         self.check()?;
         let (objects, position) = self.truth.list(&self.cluster, self.kind);
+        self.shown.clear();
         for object in objects {
             if !self.shows(&object) {
                 continue;
@@ -78,6 +81,7 @@ impl Watch {
                 sleep(self.chance.mostly(20, 1_000)).await;
                 self.check()?;
             }
+            self.shown.insert(object.id());
             self.tell(SourceEvent::Listed(Box::new(object))).await?;
         }
         let coverage = match self.kind.field_selector() {
@@ -115,11 +119,15 @@ impl Watch {
     }
 
     async fn follow_change(&mut self, change: Change) -> Result<(), End> {
+        let id = change.id();
         let event = match change {
-            // An object that a selector no longer shows is deleted to the watch.
-            Change::Apply(object) if !self.shows(&object) => SourceEvent::Delete(object.id()),
-            Change::Apply(object) => SourceEvent::Apply(Box::new(object)),
-            Change::Delete(id) => SourceEvent::Delete(id),
+            Change::Apply(object) if self.shows(&object) => {
+                self.shown.insert(id);
+                SourceEvent::Apply(Box::new(object))
+            }
+            // What a selector shows no longer is deleted to the watch, and of what it never showed it says nothing.
+            Change::Apply(_) | Change::Delete(_) if self.shown.remove(&id) => SourceEvent::Delete(id),
+            Change::Apply(_) | Change::Delete(_) => return Ok(()),
         };
         self.tell(event).await
     }

@@ -270,10 +270,17 @@ impl Users {
         let which = usize::try_from(self.chance.below(certificates::COUNT as u64)).unwrap_or_default();
         let (chain, key) = certificates::pair(which);
         let broken = self.chance.percent(15);
-        let secret_type: &str = self.chance.word(&["kubernetes.io/tls", "kubernetes.io/tls", "Opaque"]);
+        // The type of a Secret cannot be changed.
+        let secret_type: Box<str> = match self.truth.secret(cluster, name) {
+            Some(secret) => secret.secret_type,
+            None => self
+                .chance
+                .word(&["kubernetes.io/tls", "kubernetes.io/tls", "Opaque"])
+                .into(),
+        };
         let secret = Secret {
             created,
-            secret_type: secret_type.into(),
+            secret_type,
             chain: Some(if broken { "broken".into() } else { chain.into() }),
             private_key: Some(SecretText::new(key.to_owned())),
         };
