@@ -1,5 +1,6 @@
 //! The wiring: source → translate → publish → one session per hub, by the holder of the lease, with a health server.
 
+mod edges;
 mod error;
 mod stage;
 mod start;
@@ -20,17 +21,17 @@ use crate::config::{AgentConfig, AgentConfigError};
 use crate::health::{self, Readiness};
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
-use crate::publish::{Publisher, Reader};
-use crate::session::{Backoff, Session, SessionContext, Speaker, TlsConnect};
+use crate::publish::Reader;
+use crate::session::{Backoff, Session, SessionContext, Speaker};
 use crate::status::StatusBoard;
-use crate::translate::Translator;
+pub use edges::{Edges, HubLine, Random, StageOptions};
 pub use error::PipelineError;
-use stage::Stage;
+pub use stage::Stage;
 use start::Origin;
 
 /// Events between source and translate. One page of a listing (200 objects): a busy translator holds back the source,
 /// and what changes meanwhile coalesces at the API server or in the directory.
-const EVENTS: usize = 200;
+pub const EVENTS: usize = 200;
 
 /// Runs an agent until `shutdown`.
 ///
@@ -79,59 +80,48 @@ async fn run_from(config: AgentConfig, origin: Origin, shutdown: CancellationTok
     tasks.spawn(health::serve(listener, telemetry, readiness, shutdown.clone()));
     origin.elect(&tasks, start::identity(&instance), leadership_tx, &shutdown);
     origin.read(&tasks, events_tx, wanted, &shutdown);
-    let publisher = Publisher::new(hubline::wire::Epoch::default());
     let speaker = Speaker {
         cluster: config.cluster_id()?,
         cluster_uid,
         instance,
     };
-    let stage = Stage {
-        translator: Translator::new(config.translate_options()?),
-        sessions: Sessions::new(
-            &config,
-            speaker,
-            publisher.reader(),
-            metrics.clone(),
-            certificates.subscribe(),
-        ),
-        publisher,
+    let options = StageOptions {
+        translate: config.translate_options()?,
+        speaker,
+        hubs: start::lines(&config, &certificates.subscribe()),
         metrics,
+        grace: config.startup_grace,
+        random: Random::of_the_system(),
+    };
+    let edges = Edges {
         events,
         wanted: wanted_tx,
         leadership,
         readiness: readiness_tx,
-        grace: config.startup_grace,
     };
     tasks.spawn(certificates.run(shutdown.clone()));
-    stage.run(shutdown).await;
+    Stage::new(options, edges).run(shutdown).await;
     tasks.close();
     tasks.wait().await;
     Ok(())
 }
 
 /// Sessions that can be started and stopped as leadership comes and goes.
+#[derive(Debug)]
 struct Sessions {
-    config: AgentConfig,
-    certificates: watch::Receiver<Arc<ClientSide>>,
+    hubs: Vec<HubLine>,
     context: SessionContext,
     boards: Vec<StatusBoard>,
     running: Option<(CancellationToken, TaskTracker)>,
 }
 
 impl Sessions {
-    fn new(
-        config: &AgentConfig,
-        speaker: Speaker,
-        reader: Reader,
-        metrics: Metrics,
-        certificates: watch::Receiver<Arc<ClientSide>>,
-    ) -> Self {
-        let name = |hub: &crate::config::HubConfig| hub.addresses.first().cloned().unwrap_or_default();
+    fn new(hubs: Vec<HubLine>, speaker: Speaker, reader: Reader, metrics: Metrics) -> Self {
+        let name = |hub: &HubLine| hub.addresses.first().cloned().unwrap_or_default();
         let board = |hub| StatusBoard::new(name(hub), metrics.clone());
         Self {
-            config: config.clone(),
-            certificates,
-            boards: config.hubs.iter().map(board).collect(),
+            boards: hubs.iter().map(board).collect(),
+            hubs,
             context: SessionContext {
                 speaker,
                 reader,
@@ -142,11 +132,15 @@ impl Sessions {
         }
     }
 
+    fn boards(&self) -> Vec<StatusBoard> {
+        self.boards.clone()
+    }
+
     fn start(&mut self) {
         let (token, tasks) = (CancellationToken::new(), TaskTracker::new());
-        for (hub, board) in self.config.hubs.iter().zip(&self.boards) {
-            let connect = Arc::new(TlsConnect::new(self.certificates.clone(), hub.server_name.clone()));
-            let session = Session::new(self.context.clone(), hub.addresses.clone(), connect, board.clone());
+        for (hub, board) in self.hubs.iter().zip(&self.boards) {
+            let (addresses, connect) = (hub.addresses.clone(), Arc::clone(&hub.connect));
+            let session = Session::new(self.context.clone(), addresses, connect, board.clone());
             tasks.spawn(session.run(token.clone()));
         }
         tasks.close();

@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hubline::wire::AgentMessage;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -92,7 +94,7 @@ impl Session {
 
     /// Keeps a session until `shutdown`; returns only then.
     pub async fn run(self, shutdown: CancellationToken) {
-        let mut failures = 0;
+        let (mut failures, mut ended) = (0, 0);
         loop {
             let began = Instant::now();
             let stopped = shutdown.run_until_cancelled(self.once()).await;
@@ -103,7 +105,8 @@ impl Session {
             };
             let stable = welcomed && began.elapsed() >= STABLE;
             failures = if stable { 1 } else { u32::saturating_add(failures, 1) };
-            let pause = self.pause(&error, failures);
+            ended += 1;
+            let pause = self.pause(&error, failures, self.chance(ended));
             if shutdown.run_until_cancelled(pause).await.is_none() {
                 return;
             }
@@ -151,9 +154,8 @@ impl Session {
     }
 
     /// Says why a session ended, and waits as long as [`SessionError::retry`] wants it.
-    async fn pause(&self, error: &SessionError, failures: u32) {
+    async fn pause(&self, error: &SessionError, failures: u32, chance: f64) {
         self.metrics.reconnects(self.name(), error.reason());
-        let chance = rand::random::<f64>();
         let (delay, until_newer) = match error.retry() {
             Retry::AtOnce => (Duration::ZERO, false),
             Retry::Backoff => (self.backoff.delay(failures, chance), false),
@@ -171,6 +173,13 @@ impl Session {
             // What was refused may be let in now.
             () = self.connect.renewed() => {}
         }
+    }
+
+    /// Between 0 and 1, another for each session that ended: made from the random part of the epoch, in which agents
+    /// differ, so that whoever knows it can have the same again.
+    fn chance(&self, ended: u64) -> f64 {
+        let seed = self.reader.version().epoch.random;
+        StdRng::seed_from_u64(seed.wrapping_add(ended)).random()
     }
 
     /// Returns when this agent has won its lease anew.

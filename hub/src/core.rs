@@ -4,6 +4,7 @@
 //! its change. Desired objects are committed at once: endpoint changes wait for nothing. After a batch of events readers
 //! get a new [`View`]. *Absent:* I/O of any kind; sessions, disk and target are reached through handles that never block.
 
+mod clock;
 mod made;
 mod problems;
 mod status;
@@ -16,7 +17,6 @@ use arc_swap::ArcSwap;
 use hubline::model::{ClusterId, GlobalKey, Key, ResourceKind};
 use hubline::wire::{ContentHash, Digest, HubMessage, ResourceStatus};
 use imbl::OrdMap;
-use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -32,6 +32,7 @@ use crate::persist;
 use crate::plan::id::{ClusterRegistry, Prefix};
 use crate::plan::{PlanOptions, PlanOutput, Planner};
 use crate::view::{ClusterSummary, Outcome, Phase, Problem, ProblemKind, TargetSummary, View};
+use clock::Clock;
 use made::Made;
 use problems::{ProblemBook, Stage};
 use status::StatusBook;
@@ -86,6 +87,7 @@ pub struct Core {
     stale_summaries: BTreeSet<ClusterId>,
     /// Clusters that were in step with their agent since the hub's start: only of these leftovers are removed.
     settled: BTreeSet<ClusterId>,
+    clock: Clock,
     version: u64,
 }
 
@@ -108,6 +110,7 @@ impl Core {
             made: Made::default(),
             stale_summaries: BTreeSet::new(),
             settled: BTreeSet::new(),
+            clock: Clock::start(),
             version: 0,
         };
         for cluster in restored {
@@ -226,7 +229,7 @@ impl Core {
             }
             return;
         };
-        let effects = cluster.on(event, Timestamp::now());
+        let effects = cluster.on(event, self.clock.now());
         // Not from disk alone: what was persisted may be a second older than the target.
         let settled = !self.settled.contains(id) && cluster.phase() == Phase::Live && cluster.settled();
         for effect in effects {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubline::model::ClusterId;
-use redb::{Database, TableDefinition};
+use redb::{Database, StorageBackend, TableDefinition};
 
 pub use error::PersistError;
 pub use read::Damaged;
@@ -59,6 +59,16 @@ pub struct Store {
     database: Arc<Database>,
     sealer: Arc<Sealer>,
     damaged: Vec<Damaged>,
+    writes: Writes,
+}
+
+/// Where the writing itself, which blocks, is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writes {
+    /// On a thread for blocking work.
+    OnAThread,
+    /// In the task, which waits for nothing else: memory does not block.
+    InTheTask,
 }
 
 impl Store {
@@ -72,6 +82,37 @@ impl Store {
         let state = options.state();
         let sealer = key::load(options)?;
         let database = read::open(&state)?;
+        Self::load(database, sealer, options, Writes::OnAThread)
+    }
+
+    /// As [`Store::open`], in memory that the caller keeps, with a key that it has: for a simulation of the disk. What
+    /// is written is written without threads, so that a runtime with paused time stays the only one to decide what
+    /// happens when.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_in_memory(
+        memory: impl StorageBackend,
+        key: &[u8; 32],
+    ) -> Result<(Self, Vec<(ClusterId, Restored)>), PersistError> {
+        let nowhere = PathBuf::from("memory");
+        let options = StoreOptions {
+            data_dir: nowhere.clone(),
+            key_file: nowhere.clone(),
+        };
+        let sealer = Sealer::new(key).map_err(PersistError::io(&nowhere))?;
+        let database = Database::builder().create_with_backend(memory);
+        let database = database.map_err(|error| PersistError::state(&nowhere, &error))?;
+        Self::load(database, sealer, &options, Writes::InTheTask)
+    }
+
+    fn load(
+        database: Database,
+        sealer: Sealer,
+        options: &StoreOptions,
+        writes: Writes,
+    ) -> Result<(Self, Vec<(ClusterId, Restored)>), PersistError> {
+        let state = options.state();
         read::prove(&database, &sealer, options)?;
         let (clusters, damaged) = read::all(&database, &sealer).map_err(|error| PersistError::state(&state, &error))?;
         for it in &damaged {
@@ -86,6 +127,7 @@ impl Store {
             database: Arc::new(database),
             sealer: Arc::new(sealer),
             damaged,
+            writes,
         };
         Ok((store, clusters))
     }
@@ -100,6 +142,6 @@ impl Store {
     /// It ends, with everything written, when the last [`Writer`] is dropped.
     #[must_use]
     pub fn start(self, write_behind: Duration, metrics: PersistMetrics) -> (Writer, Persisting) {
-        write::start(self.database, self.sealer, write_behind, metrics)
+        write::start(self, write_behind, metrics)
     }
 }

@@ -11,28 +11,63 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::edges::{Edges, Random, StageOptions};
 use super::{EVENTS, Sessions};
 use crate::health::Readiness;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::publish::Publisher;
 use crate::source::{Name, SourceEvent};
+use crate::status::StatusBoard;
 use crate::translate::Translator;
 
-pub(super) struct Stage {
-    pub(super) translator: Translator,
-    pub(super) publisher: Publisher,
-    pub(super) sessions: Sessions,
-    pub(super) metrics: Metrics,
-    pub(super) events: mpsc::Receiver<SourceEvent>,
-    pub(super) wanted: watch::Sender<BTreeSet<Name>>,
-    pub(super) leadership: watch::Receiver<Leadership>,
-    pub(super) readiness: watch::Sender<Readiness>,
-    pub(super) grace: Duration,
+/// All of an agent between its edges: what a source tells goes in, sessions with hubs come out.
+#[derive(Debug)]
+pub struct Stage {
+    translator: Translator,
+    publisher: Publisher,
+    sessions: Sessions,
+    metrics: Metrics,
+    events: mpsc::Receiver<SourceEvent>,
+    wanted: watch::Sender<BTreeSet<Name>>,
+    leadership: watch::Receiver<Leadership>,
+    readiness: watch::Sender<Readiness>,
+    grace: Duration,
+    random: Random,
 }
 
 impl Stage {
-    pub(super) async fn run(mut self, shutdown: CancellationToken) {
+    /// Knows nothing yet.
+    #[must_use]
+    pub fn new(options: StageOptions, edges: Edges) -> Self {
+        let publisher = Publisher::new(Epoch::default());
+        Self {
+            translator: Translator::new(options.translate),
+            sessions: Sessions::new(
+                options.hubs,
+                options.speaker,
+                publisher.reader(),
+                options.metrics.clone(),
+            ),
+            publisher,
+            metrics: options.metrics,
+            events: edges.events,
+            wanted: edges.wanted,
+            leadership: edges.leadership,
+            readiness: edges.readiness,
+            grace: options.grace,
+            random: options.random,
+        }
+    }
+
+    /// What each hub says, in the order of the options' hubs.
+    #[must_use]
+    pub fn boards(&self) -> Vec<StatusBoard> {
+        self.sessions.boards()
+    }
+
+    /// Runs until `shutdown`, or until the source ends.
+    pub async fn run(mut self, shutdown: CancellationToken) {
         let grace_ends = Instant::now() + self.grace;
         let mut electing = true;
         loop {
@@ -97,7 +132,7 @@ impl Stage {
             self.sessions.stop().await;
             self.publisher.begin_epoch(Epoch {
                 counter: transitions,
-                random: rand::random(),
+                random: self.random.next(),
             });
             self.sessions.start();
         }

@@ -1,16 +1,19 @@
 //! What differs between a cluster and a manifest directory: client, UID, election, reading.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use hubline::tls::ClientSide;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::PipelineError;
-use crate::config::{AgentConfig, KubeConfig, ManifestConfig, SourceConfig};
+use super::{HubLine, PipelineError};
+use crate::config::{AgentConfig, HubConfig, KubeConfig, ManifestConfig, SourceConfig};
 use crate::lease::{self, Leadership};
+use crate::session::TlsConnect;
 use crate::source::{self, Name, SourceEvent};
 
 /// Where declarations come from.
@@ -93,6 +96,15 @@ async fn client(config: &KubeConfig) -> Result<Client, String> {
     };
     let loaded = source::kube::Timeouts::default().of(loaded);
     Client::try_from(loaded).map_err(|error| error.to_string())
+}
+
+/// The hubs, over TLS.
+pub(super) fn lines(config: &AgentConfig, certificates: &watch::Receiver<Arc<ClientSide>>) -> Vec<HubLine> {
+    let line = |hub: &HubConfig| HubLine {
+        addresses: hub.addresses.clone(),
+        connect: Arc::new(TlsConnect::new(certificates.clone(), hub.server_name.clone())),
+    };
+    config.hubs.iter().map(line).collect()
 }
 
 /// Which replica, for people.

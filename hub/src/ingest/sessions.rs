@@ -92,8 +92,11 @@ impl Sessions {
 
     /// Ends all sessions.
     pub fn close_all(&self, reason: &CloseReason) {
-        for handle in &self.open {
-            handle.close(reason.clone());
+        // In the order in which they came: a simulation that runs twice does the same twice.
+        let mut sessions: Vec<SessionId> = self.open.iter().map(|handle| *handle.key()).collect();
+        sessions.sort_unstable();
+        for session in sessions {
+            self.close(session, reason.clone());
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::seal::{Sealer, cluster_place, resource_place};
-use super::{CLUSTERS, PersistError, RESOURCES, record};
+use super::{CLUSTERS, PersistError, RESOURCES, Store, Writes, record};
 use crate::cluster::{Meta, PersistOperation};
 
 /// How long to wait after a write that failed, as on a full disk.
@@ -124,15 +124,11 @@ struct Flusher {
     shared: Arc<Shared>,
     database: Arc<Database>,
     sealer: Arc<Sealer>,
+    writes: Writes,
     holdoff: Duration,
 }
 
-pub(super) fn start(
-    database: Arc<Database>,
-    sealer: Arc<Sealer>,
-    holdoff: Duration,
-    metrics: PersistMetrics,
-) -> (Writer, Persisting) {
+pub(super) fn start(store: Store, holdoff: Duration, metrics: PersistMetrics) -> (Writer, Persisting) {
     let shared = Arc::new(Shared {
         pending: Mutex::default(),
         more: Notify::new(),
@@ -141,8 +137,9 @@ pub(super) fn start(
     });
     let flusher = Flusher {
         shared: Arc::clone(&shared),
-        database,
-        sealer,
+        database: store.database,
+        sealer: store.sealer,
+        writes: store.writes,
         holdoff,
     };
     let writer = Writer(Arc::new(Open(shared)));
@@ -177,17 +174,7 @@ impl Flusher {
         if pending.is_empty() {
             return true;
         }
-        let (database, sealer, writing) = (
-            Arc::clone(&self.database),
-            Arc::clone(&self.sealer),
-            Arc::clone(&pending),
-        );
-        let written = tokio::task::spawn_blocking(move || write(&database, &sealer, &writing)).await;
-        let problem = match written {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(error) => Some(error.to_string()),
-        };
+        let problem = self.write(&pending).await.err();
         self.shared.metrics.flushed(problem.is_none());
         if let Some(problem) = problem {
             tracing::error!(problem, values = pending.len(), "last good states could not be written");
@@ -196,6 +183,22 @@ impl Flusher {
         }
         self.shared.metrics.waiting.set(self.shared.pending().len());
         true
+    }
+
+    async fn write(&self, pending: &Arc<Pending>) -> Result<(), String> {
+        let (database, sealer, pending) = (
+            Arc::clone(&self.database),
+            Arc::clone(&self.sealer),
+            Arc::clone(pending),
+        );
+        let write = move || write(&database, &sealer, &pending).map_err(|error| error.to_string());
+        match self.writes {
+            Writes::InTheTask => write(),
+            Writes::OnAThread => {
+                let written = tokio::task::spawn_blocking(write).await;
+                written.unwrap_or_else(|error| Err(error.to_string()))
+            }
+        }
     }
 
     fn keep(&self, pending: Arc<Pending>) {

@@ -112,6 +112,9 @@ pub struct Schedule {
     grace_due: Due,
     reported: BTreeMap<ObjectId, Outcome>,
     outcomes: BTreeMap<ObjectId, Outcome>,
+    /// Objects that changed since their outcome was reported: the core waits for a word on each, even where the content
+    /// is again what it was.
+    unreported: BTreeSet<ObjectId>,
     /// Objects written since the running observation began: it may have missed them.
     touched: Option<BTreeSet<ObjectId>>,
 }
@@ -155,6 +158,7 @@ impl Schedule {
             grace_due: Due::default(),
             reported: BTreeMap::new(),
             outcomes: BTreeMap::new(),
+            unreported: BTreeSet::new(),
             touched: None,
         }
     }
@@ -183,6 +187,7 @@ impl Schedule {
         for (id, since) in changes.ids {
             self.remember(&id, &before);
             self.retries.remove(&id);
+            self.unreported.insert(id.clone());
             self.examine(&id, since, now);
             self.wake(&id, now);
         }
@@ -359,7 +364,8 @@ impl Schedule {
     }
 
     fn report(&mut self, id: &ObjectId, outcome: Outcome) {
-        if id == self.marker() || self.reported.get(id) == Some(&outcome) {
+        let asked = self.unreported.remove(id);
+        if id == self.marker() || (!asked && self.reported.get(id) == Some(&outcome)) {
             return;
         }
         self.reported.insert(id.clone(), outcome.clone());

@@ -245,5 +245,6 @@ impl Schedule {
     fn unreport(&mut self, id: &ObjectId) {
         self.reported.remove(id);
         self.outcomes.remove(id);
+        self.unreported.remove(id);
     }
 }

@@ -59,6 +59,10 @@ impl Schedule {
         self.refused.remove(&object.id);
         let before = self.actual.remove(&object.id);
         self.actual.insert(object.id.clone(), Seen::of(object, written.stored));
+        for reference in &object.references {
+            // A grace that ran while this put was under way ends: the next begins when this no longer refers to it.
+            self.grace_due.remove(reference);
+        }
         self.release(before, now);
     }
 

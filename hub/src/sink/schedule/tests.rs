@@ -178,3 +178,74 @@ fn what_was_refused_is_asked_again_once_a_listing() {
     let again = schedule.next_slow(now + Duration::from_secs(60));
     assert!(again.iter().any(|operation| operation.id() == &object.id));
 }
+
+/// Found by the simulation (seed 4): a status stayed "Pending" for ever.
+#[test]
+fn an_object_that_is_again_what_it_was_is_reported_again() {
+    let (mut schedule, now) = schedule(&[upstream("a", 1)]);
+    want(&mut schedule, &[upstream("a", 1)], now);
+    let programmed = schedule.take_outcomes();
+    assert_eq!(programmed.len(), 1);
+    // It changed and changed back before anyone here looked; the core counts it as pending since.
+    want(&mut schedule, &[upstream("a", 1)], now);
+    assert_eq!(schedule.take_outcomes(), programmed);
+    schedule.tick(now);
+    assert!(!schedule.has_outcomes(), "and said once");
+}
+
+/// Found by the simulation (seed 53): a grace that had begun while nothing referred to an object went on after a route
+/// to it, already under way, was written and removed again. The promise is `no_dangling_reference`.
+#[test]
+fn a_grace_begins_anew_when_the_object_was_referred_to_in_between() {
+    let (mut schedule, now) = schedule(&[upstream("a", 1)]);
+    settle(&mut schedule, now);
+    let changes = DesiredChanges {
+        ids: [(route("r", "a", 1).id.clone(), now)].into(),
+        objects: [upstream("a", 1), route("r", "a", 1)]
+            .map(|it| (it.id.clone(), it))
+            .into_iter()
+            .collect(),
+        settled: Arc::new(["hl-c".to_owned()].into()),
+        ..DesiredChanges::default()
+    };
+    schedule.on_desired(changes, now);
+    let routes = schedule.next_slow(now);
+    assert_eq!(routes.len(), 1);
+    // While the route is under way nobody wants either any more, and the grace of the upstream begins.
+    forget(&mut schedule, &[upstream("a", 1), route("r", "a", 1)], now);
+    let written = now + Duration::from_millis(1_500);
+    let results = done(&routes);
+    schedule.on_results(routes, results, written);
+    schedule.tick(written);
+    let removal = schedule.next_slow(written);
+    assert_eq!(removal.len(), 1, "{removal:?}");
+    let removed = now + Duration::from_millis(1_900);
+    let results = done(&removal);
+    schedule.on_results(removal, results, removed);
+    let early = removed + schedule.pace.grace - Duration::from_millis(1);
+    schedule.tick(early);
+    assert!(
+        schedule.next_slow(early).is_empty(),
+        "it was referred to until just now"
+    );
+    schedule.tick(removed + schedule.pace.grace);
+    assert_eq!(schedule.next_slow(removed + schedule.pace.grace).len(), 1);
+}
+
+fn settle(schedule: &mut Schedule, at: Instant) {
+    let changes = DesiredChanges {
+        settled: Arc::new(["hl-c".to_owned()].into()),
+        settled_changed: true,
+        ..DesiredChanges::default()
+    };
+    schedule.on_desired(changes, at);
+}
+
+fn forget(schedule: &mut Schedule, objects: &[Arc<Object>], at: Instant) {
+    let changes = DesiredChanges {
+        ids: objects.iter().map(|object| (object.id.clone(), at)).collect(),
+        settled: Arc::new(["hl-c".to_owned()].into()),
+        ..DesiredChanges::default()
+    };
+    schedule.on_desired(changes, at);
+}
