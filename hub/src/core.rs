@@ -319,7 +319,11 @@ impl Core {
                 kind: ProblemKind::Refused,
                 reason: refusal.reason.clone(),
                 message: format!("{id}: {}", refusal.message),
-                content_hash: self.planner.resources().get(key).map_or(ContentHash(0), |stored| stored.hash),
+                content_hash: self
+                    .planner
+                    .resources()
+                    .get(key)
+                    .map_or(ContentHash(0), |stored| stored.hash),
             }),
             Outcome::Pending | Outcome::Programmed(_) => None,
         });

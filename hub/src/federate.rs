@@ -205,7 +205,12 @@ impl Federation {
         for (claim, holder) in before {
             let claimants = self.claimants.get(&claim);
             if claimants.and_then(Few::first) != holder.as_ref() {
-                affected.extend(claimants.into_iter().flat_map(Few::iter).map(|claimant| claimant.key.clone()));
+                affected.extend(
+                    claimants
+                        .into_iter()
+                        .flat_map(Few::iter)
+                        .map(|claimant| claimant.key.clone()),
+                );
             }
             if claimants.is_some_and(|claimants| claimants.len() > 1) {
                 self.contested.insert(claim);

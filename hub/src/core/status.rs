@@ -54,7 +54,9 @@ const PLAIN: [&str; 3] = [PENDING, PROGRAMMED, ACCEPTED];
 impl Brief {
     fn of(status: &ResourceStatus) -> Self {
         let plain = PLAIN.into_iter().find(|word| status.condition == **word);
-        let ResourceStatus { reason, message, gone, .. } = status;
+        let ResourceStatus {
+            reason, message, gone, ..
+        } = status;
         match plain {
             Some(word) if reason == word && message.is_empty() && !gone => Self::Plain(word, status.content_hash),
             Some(_) | None => Self::Full(Box::new(status.clone())),

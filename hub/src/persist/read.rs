@@ -38,10 +38,13 @@ pub(super) fn open(path: &Path) -> Result<Database, PersistError> {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false).mode(0o600);
     drop(file.open(path).map_err(PersistError::io(path))?);
-    Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(|error| match error {
-        DatabaseError::DatabaseAlreadyOpen => PersistError::InUse(path.to_owned()),
-        other => PersistError::state(path, &other),
-    })
+    Database::builder()
+        .set_cache_size(CACHE_BYTES)
+        .create(path)
+        .map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => PersistError::InUse(path.to_owned()),
+            other => PersistError::state(path, &other),
+        })
 }
 
 /// Refuses a key that is not the one of the file; a new file gets its proof.
@@ -133,7 +136,8 @@ fn resource(
 ) -> Result<(), String> {
     let id = ClusterId::new(name).map_err(|error| error.to_string())?;
     let bytes = sealer.open(&resource_place(name, key), sealed).ok_or(NOT_OURS)?;
-    let received = Received::stored(EncodedResource::from_bytes(bytes.into()), names).map_err(|error| error.to_string())?;
+    let received =
+        Received::stored(EncodedResource::from_bytes(bytes.into()), names).map_err(|error| error.to_string())?;
     clusters.entry(id).or_default().resources.push(received);
     Ok(())
 }

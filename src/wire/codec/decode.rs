@@ -87,7 +87,11 @@ fn route(route: p::Route, names: &mut Names) -> Result<m::Route> {
         priority: route.priority,
         backends: backends("route.backends", route.backends, names)?,
         plugins: plugins(route.plugins),
-        plugin_sets: route.plugin_sets.into_iter().map(|it| key(it, names)).collect::<Result<_>>()?,
+        plugin_sets: route
+            .plugin_sets
+            .into_iter()
+            .map(|it| key(it, names))
+            .collect::<Result<_>>()?,
         timeouts: route.timeouts.map(timeouts),
         websocket: route.websocket,
         created: route.created_seconds.map(m::UnixSeconds),
@@ -279,7 +283,11 @@ fn timeouts(timeouts: p::Timeouts) -> m::Timeouts {
 
 fn endpoint_set(set: p::EndpointSet, names: &mut Names) -> Result<m::EndpointSet> {
     Ok(m::EndpointSet {
-        endpoints: set.endpoints.into_iter().map(|it| endpoint(it, names)).collect::<Result<_>>()?,
+        endpoints: set
+            .endpoints
+            .into_iter()
+            .map(|it| endpoint(it, names))
+            .collect::<Result<_>>()?,
     })
 }
 

@@ -133,13 +133,29 @@ pub(super) fn judge(figures: &Figures) -> Vec<Verdict> {
     let of_endpoints = |bytes: u64| float(bytes) / number(large.endpoints.max(1));
     let used = &large.fill.usage;
     let ratio = large.single.cpu_microseconds_per_change / small.single.cpu_microseconds_per_change;
-    let said = |it: &Reconnect| (float(it.hellos_bytes) + it.resent_bytes) / float(large.fill.messages.snapshots.max(1));
+    let said =
+        |it: &Reconnect| (float(it.hellos_bytes) + it.resent_bytes) / float(large.fill.messages.snapshots.max(1));
     let said = large.reconnects.iter().map(said).fold(0.0, f64::max);
     let writes = large.reconnects.iter().map(|it| it.writes).sum();
     vec![
-        Verdict::at_most("memory of an endpoint, settled", of_endpoints(used.memory_bytes), 1024.0, "B"),
-        Verdict::at_most("memory of an endpoint, peak", of_endpoints(used.peak_memory_bytes), 1024.0, "B"),
-        Verdict::at_most("single change inside the hub, p99", large.single.inside.p99_ms, 10.0, "ms"),
+        Verdict::at_most(
+            "memory of an endpoint, settled",
+            of_endpoints(used.memory_bytes),
+            1024.0,
+            "B",
+        ),
+        Verdict::at_most(
+            "memory of an endpoint, peak",
+            of_endpoints(used.peak_memory_bytes),
+            1024.0,
+            "B",
+        ),
+        Verdict::at_most(
+            "single change inside the hub, p99",
+            large.single.inside.p99_ms,
+            10.0,
+            "ms",
+        ),
         Verdict::at_most("its CPU cost by that at the smaller size", ratio, 1.2, "times"),
         Verdict::at_most("messages of a reconnect by snapshots", said * 100.0, 1.0, "%"),
         Verdict::at_most("writes after restarts", float(writes), 0.0, ""),

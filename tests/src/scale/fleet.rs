@@ -95,7 +95,10 @@ impl Fleet {
     /// What hellos and whole snapshots are in bytes, as they would be sent now.
     pub(super) fn message_bytes(&self) -> MessageBytes {
         let size = |message: AgentMessage| codec::to_agent_wire(message).encoded_len() as u64;
-        let mut bytes = MessageBytes { hellos: 0, snapshots: 0 };
+        let mut bytes = MessageBytes {
+            hellos: 0,
+            snapshots: 0,
+        };
         for agent in &self.agents {
             let reader = agent.publisher.reader();
             bytes.hellos += size(AgentMessage::Hello(agent.hello()));

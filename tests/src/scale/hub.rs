@@ -51,9 +51,16 @@ impl Binary {
             .context("cannot run cargo")?;
         ensure!(output.status.success(), "cargo build ended with {}", output.status);
         let lines = output.stdout.split(|&byte| byte == b'\n');
-        let executable = |line| serde_json::from_slice::<serde_json::Value>(line).ok()?["executable"].as_str().map(PathBuf::from);
+        let executable = |line| {
+            serde_json::from_slice::<serde_json::Value>(line).ok()?["executable"]
+                .as_str()
+                .map(PathBuf::from)
+        };
         let mut built = lines.filter_map(executable);
-        built.find(|path| path.ends_with("hubline-hub")).map(Self).context("cargo built no hubline-hub")
+        built
+            .find(|path| path.ends_with("hubline-hub"))
+            .map(Self)
+            .context("cargo built no hubline-hub")
     }
 }
 
@@ -143,7 +150,9 @@ impl Hub {
         let sent = Command::new("kill").args(["-s", signal, &process]).status().await?;
         ensure!(sent.success(), "cannot signal the hub");
         let mut child = self.child.take().context("the hub does not run")?;
-        timeout(PATIENCE, child.wait()).await.context("the hub does not end")??;
+        timeout(PATIENCE, child.wait())
+            .await
+            .context("the hub does not end")??;
         Ok(())
     }
 
@@ -180,7 +189,10 @@ pub(super) struct Metrics(String);
 impl Metrics {
     /// The value of a series, named with its labels; 0 when it is not there.
     pub(super) fn value(&self, series: &str) -> f64 {
-        let found = self.0.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        let found = self
+            .0
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         found.and_then(|value| value.parse().ok()).unwrap_or_default()
     }
 
@@ -189,7 +201,10 @@ impl Metrics {
         let begin = format!("{name}_bucket{{le=\"");
         let bucket = |line: &str| {
             let (bound, count) = line.strip_prefix(&begin)?.split_once("\"} ")?;
-            Some((bound.trim_start_matches('+').to_lowercase().parse().ok()?, count.parse().ok()?))
+            Some((
+                bound.trim_start_matches('+').to_lowercase().parse().ok()?,
+                count.parse().ok()?,
+            ))
         };
         self.0.lines().filter_map(bucket).collect()
     }

@@ -10,7 +10,10 @@ use super::stages::{Scene, number, objects_series};
 
 /// `signal` ends the hub: `KILL` wherever it is, `TERM` in order.
 pub(super) async fn measure(scene: &mut Scene, signal: &str) -> Result<Reconnect> {
-    progress(&format!("{} routes: hub restarts after SIG{signal}", scene.world.routes));
+    progress(&format!(
+        "{} routes: hub restarts after SIG{signal}",
+        scene.world.routes
+    ));
     let (writes, passed) = (scene.target.writes(), scene.fleet.line.passed());
     scene.hub.end(signal).await?;
     let began = Instant::now();

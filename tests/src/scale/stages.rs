@@ -154,8 +154,16 @@ impl Scene {
 /// What the hub's histogram says of the changes in between, each at the upper bound of its bucket.
 fn inside(before: &Metrics, after: &Metrics) -> Percentiles {
     let (before, after) = (before.buckets(LATENCY), after.buckets(LATENCY));
-    let count = |bound: f64| before.iter().find(|(other, _)| *other == bound).map_or(0.0, |(_, count)| *count);
-    let counts: Vec<_> = after.into_iter().map(|(bound, now)| (bound, now - count(bound))).collect();
+    let count = |bound: f64| {
+        before
+            .iter()
+            .find(|(other, _)| *other == bound)
+            .map_or(0.0, |(_, count)| *count)
+    };
+    let counts: Vec<_> = after
+        .into_iter()
+        .map(|(bound, now)| (bound, now - count(bound)))
+        .collect();
     Percentiles {
         p50_ms: quantile(&counts, 0.5) * 1e3,
         p99_ms: quantile(&counts, 0.99) * 1e3,

@@ -31,22 +31,43 @@ type Row = (String, String);
 fn rows(figures: &SizeFigures) -> Vec<Row> {
     let row = |name: &str, value: String| (name.to_owned(), value);
     let (fill, single) = (&figures.fill, &figures.single);
-    let each = |bytes: u64| format!("{} ({:.0} B an endpoint)", mebibytes(bytes), float(bytes) / number(figures.endpoints));
+    let each = |bytes: u64| {
+        format!(
+            "{} ({:.0} B an endpoint)",
+            mebibytes(bytes),
+            float(bytes) / number(figures.endpoints)
+        )
+    };
     let mut rows = vec![
-        row("agents / endpoints", format!("{} / {}", figures.agents, figures.endpoints)),
+        row(
+            "agents / endpoints",
+            format!("{} / {}", figures.agents, figures.endpoints),
+        ),
         row("all planned after", format!("{:.2} s", fill.planned_seconds)),
-        row("  CPU of the hub until then", format!("{:.2} s", fill.planned_cpu_seconds)),
+        row(
+            "  CPU of the hub until then",
+            format!("{:.2} s", fill.planned_cpu_seconds),
+        ),
         row("all at the target after", format!("{:.2} s", fill.programmed_seconds)),
-        row("  CPU of the hub until settled", format!("{:.2} s", fill.usage.cpu_seconds)),
+        row(
+            "  CPU of the hub until settled",
+            format!("{:.2} s", fill.usage.cpu_seconds),
+        ),
         row("  writes", fill.writes.to_string()),
         row("  snapshots, uncompressed", mebibytes(fill.messages.snapshots)),
         row("  sent on the line by agents", mebibytes(fill.passed.sent_bytes)),
         row("memory of the hub, settled", each(fill.usage.memory_bytes)),
         row("  peak", each(fill.usage.peak_memory_bytes)),
-        row("idle CPU of the hub", format!("{:.1} ms/s", figures.idle_cpu_seconds_per_second * 1e3)),
+        row(
+            "idle CPU of the hub",
+            format!("{:.1} ms/s", figures.idle_cpu_seconds_per_second * 1e3),
+        ),
         row("single change inside the hub, p50 / p99 / max", shown(&single.inside)),
         row("  from the agent to the target's door", shown(&single.end_to_end)),
-        row("  CPU of the hub", format!("{:.0} us", single.cpu_microseconds_per_change)),
+        row(
+            "  CPU of the hub",
+            format!("{:.0} us", single.cpu_microseconds_per_change),
+        ),
     ];
     rows.extend(figures.reconnects.iter().flat_map(|it| of_reconnect(it, figures)));
     rows
@@ -55,18 +76,43 @@ fn rows(figures: &SizeFigures) -> Vec<Row> {
 fn of_reconnect(it: &Reconnect, figures: &SizeFigures) -> Vec<Row> {
     let row = |name: &str, value: String| (name.to_owned(), value);
     let snapshots = float(figures.fill.messages.snapshots.max(1));
-    let share = |bytes: f64| format!("{:.2} MiB ({:.2} %)", bytes / f64::from(1 << 20), bytes / snapshots * 100.0);
+    let share = |bytes: f64| {
+        format!(
+            "{:.2} MiB ({:.2} %)",
+            bytes / f64::from(1 << 20),
+            bytes / snapshots * 100.0
+        )
+    };
     vec![
-        row(&format!("restart after SIG{}: restored", it.signal), format!("{:.2} s", it.restored_seconds)),
+        row(
+            &format!("restart after SIG{}: restored", it.signal),
+            format!("{:.2} s", it.restored_seconds),
+        ),
         row("  all agents in step", format!("{:.2} s", it.in_step_seconds)),
-        row("  all known to be at the target", format!("{:.2} s", it.programmed_seconds)),
+        row(
+            "  all known to be at the target",
+            format!("{:.2} s", it.programmed_seconds),
+        ),
         row("  hellos (by snapshots)", share(float(it.hellos_bytes))),
         row("  resources sent again", share(it.resent_bytes)),
         row("  on the line to the hub, with TLS", share(float(it.passed.sent_bytes))),
-        row("  on the line to the agents, with TLS", share(float(it.passed.received_bytes))),
-        row("  connections / writes", format!("{} / {}", it.passed.connections, it.writes)),
+        row(
+            "  on the line to the agents, with TLS",
+            share(float(it.passed.received_bytes)),
+        ),
+        row(
+            "  connections / writes",
+            format!("{} / {}", it.passed.connections, it.writes),
+        ),
         row("  CPU of the hub", format!("{:.2} s", it.usage.cpu_seconds)),
-        row("  memory of the hub, settled / peak", format!("{} / {}", mebibytes(it.usage.memory_bytes), mebibytes(it.usage.peak_memory_bytes))),
+        row(
+            "  memory of the hub, settled / peak",
+            format!(
+                "{} / {}",
+                mebibytes(it.usage.memory_bytes),
+                mebibytes(it.usage.peak_memory_bytes)
+            ),
+        ),
     ]
 }
 

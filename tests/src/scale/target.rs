@@ -200,9 +200,9 @@ fn shown(collection: &str, id: &str, body: &[u8]) -> Vec<u8> {
 impl State {
     fn list(&self, collection: &str) -> Bytes {
         let objects = self.objects.get(collection);
-        let shown = objects.into_iter().flatten();
-        let shown: Vec<_> = shown.map(|(id, body)| shown(collection, id, body)).collect();
-        let head = format!(r#"{{"total":{},"list":["#, shown.len());
-        [head.as_bytes(), &shown.join(&b','), b"]}"].concat().into()
+        let objects = objects.into_iter().flatten();
+        let listed: Vec<_> = objects.map(|(id, body)| shown(collection, id, body)).collect();
+        let head = format!(r#"{{"total":{},"list":["#, listed.len());
+        [head.as_bytes(), &listed.join(&b','), b"]}"].concat().into()
     }
 }

@@ -168,7 +168,12 @@ impl App {
         let mut endpoints = Vec::with_capacity(count);
         for index in 0..count {
             let turn = if index + 1 == count { version } else { 0 };
-            let address = format!("10.{}.{}.{}", index, self.number % 256, 1 + (self.number / 256 + turn) % 254);
+            let address = format!(
+                "10.{}.{}.{}",
+                index,
+                self.number % 256,
+                1 + (self.number / 256 + turn) % 254
+            );
             endpoints.push(Endpoint {
                 address,
                 port: Port::new(8080)?,

@@ -22,7 +22,7 @@ use crate::api::{ApiError, ApiState, WriteBody, WriteLog, bind, router, serve};
 use crate::change::Stored;
 use crate::config::ApiAddress;
 use crate::object::{Cause, Object, ObjectId, ObjectKind, canonical};
-use crate::view::{ClusterSummary, Outcome, Phase, Problem, ProblemKind, TargetSummary, View};
+use crate::view::{ClusterSummary, Outcome, Phase, Problem, ProblemKind, Refusal, TargetSummary, View};
 
 /// Must never come out.
 pub(super) const SECRET: &str = "hunter2";

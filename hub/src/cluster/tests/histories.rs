@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use hubline::model::{Group, Key, ResourceKind};
-use hubline::wire::{ContentHash, EncodedResource, Epoch, RESUME};
+use hubline::wire::{ContentHash, EncodedResource, Epoch, Names, RESUME};
 use proptest::prelude::*;
 
 use super::super::{Cluster, Effect, Event, Meta, PersistOperation, Received, Restored, SessionId};
@@ -177,7 +177,9 @@ impl World {
     }
 
     fn restart_hub(&mut self) {
-        let stored = |bytes: &Bytes| Received::stored(EncodedResource::from_bytes(bytes.clone()), &mut Names::default()).unwrap();
+        let stored = |bytes: &Bytes| {
+            Received::stored(EncodedResource::from_bytes(bytes.clone()), &mut Names::default()).unwrap()
+        };
         let restored = Restored {
             meta: self.meta.clone(),
             resources: self.disk.values().map(stored).collect(),
