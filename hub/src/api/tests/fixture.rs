@@ -22,6 +22,7 @@ use crate::api::{ApiError, ApiState, WriteBody, WriteLog, bind, router, serve};
 use crate::change::Stored;
 use crate::config::ApiAddress;
 use crate::object::{Cause, Object, ObjectId, ObjectKind, canonical};
+use crate::view::Refusal;
 use crate::view::{ClusterSummary, Outcome, Phase, Problem, ProblemKind, TargetSummary, View};
 
 /// Must never come out.

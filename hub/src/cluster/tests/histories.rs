@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::super::{Cluster, Effect, Event, Meta, PersistOperation, Received, Restored, SessionId};
 use super::support::*;
+use hubline::wire::Names;
 
 #[derive(Debug, Clone)]
 enum Happening {
@@ -177,7 +178,9 @@ impl World {
     }
 
     fn restart_hub(&mut self) {
-        let stored = |bytes: &Bytes| Received::stored(EncodedResource::from_bytes(bytes.clone()), &mut Names::default()).unwrap();
+        let stored = |bytes: &Bytes| {
+            Received::stored(EncodedResource::from_bytes(bytes.clone()), &mut Names::default()).unwrap()
+        };
         let restored = Restored {
             meta: self.meta.clone(),
             resources: self.disk.values().map(stored).collect(),

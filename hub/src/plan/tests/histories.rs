@@ -134,7 +134,13 @@ impl Side {
     }
 
     fn restart(&mut self) {
-        let stored = |bytes: &Bytes| Received::stored(EncodedResource::from_bytes(bytes.clone())).unwrap();
+        let stored = |bytes: &Bytes| {
+            Received::stored(
+                EncodedResource::from_bytes(bytes.clone()),
+                &mut hubline::wire::Names::default(),
+            )
+            .unwrap()
+        };
         let resources = self.disk.values().map(stored).collect();
         let meta = self.meta.clone();
         self.cluster = Cluster::restore(self.cluster.id().clone(), Restored { meta, resources });

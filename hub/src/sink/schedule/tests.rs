@@ -133,7 +133,8 @@ fn a_bulk_of_routes_waits_for_nothing_and_what_trickles_in_behind_it_does() {
     wanted.push(route("s", "u", 1));
     want(&mut schedule, &wanted, now);
     assert_eq!(batch(&mut schedule, now), 0, "the last batch was not full");
-    assert_eq!(batch(&mut schedule, now + schedule.pace.batch_interval), 1);
+    let later = now + schedule.pace.batch_interval;
+    assert_eq!(batch(&mut schedule, later), 1);
 }
 
 #[test]
