@@ -28,8 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// The slowest line that carries a session, in bytes a second: 128 kbit/s.
 const SLOWEST_LINE: u64 = 16 << 10;
 
-/// Most bytes on their way that the hub has not seen: [`OUTGOING`] parts of 1 MiB, one that is being sent, and HTTP/2's
-/// window of 1 MiB (hyper's own).
+/// Most bytes on their way that the hub has not seen: [`OUTGOING`] messages of 1 MiB at most, one that is being sent,
+/// and HTTP/2's window of 1 MiB (hyper's own).
 const MAX_UNDER_WAY: u64 = 4 << 20;
 
 /// Heartbeats that may be missed, as DESIGN has it for paths: one is chance, two may be.

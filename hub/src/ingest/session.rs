@@ -187,6 +187,7 @@ impl Reader {
             let before = std::mem::replace(&mut count, self.pulse.count());
             if count != before {
                 heard = Instant::now();
+                self.received = heard;
                 let session = self.id;
                 self.tell(Event::Heartbeat { session }, None).await?;
             } else if heard.elapsed() >= idle {
