@@ -55,6 +55,12 @@ impl<K: Ord, V> Few<K, V> {
         Some(self.entries.remove(at).1)
     }
 
+    /// How many there are.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -60,6 +60,12 @@ impl Stage {
         }
     }
 
+    /// What is published.
+    #[cfg(test)]
+    pub(super) fn reader(&self) -> crate::publish::Reader {
+        self.publisher.reader()
+    }
+
     /// What each hub says, in the order of the options' hubs.
     #[must_use]
     pub fn boards(&self) -> Vec<StatusBoard> {

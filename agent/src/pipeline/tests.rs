@@ -177,29 +177,31 @@ fn changed(node: usize, change: usize) -> SourceEvent {
 
 /// A stage between a source that a test plays and the hub at `port`.
 fn stage(config: &AgentConfig, events: mpsc::Receiver<SourceEvent>) -> (Stage, Reader) {
-    let publisher = Publisher::new(hubline::wire::Epoch::default());
-    let reader = publisher.reader();
-    let speaker = Speaker {
-        cluster: ClusterId::new("a").unwrap(),
-        cluster_uid: "uid".to_owned(),
-        instance: "pod".to_owned(),
+    let certificates = Reloader::<ClientSide>::new(config.tls.clone(), Times::default(), &Telemetry::default()).unwrap();
+    let options = StageOptions {
+        translate: config.translate_options().unwrap(),
+        speaker: Speaker {
+            cluster: ClusterId::new("a").unwrap(),
+            cluster_uid: "uid".to_owned(),
+            instance: "pod".to_owned(),
+        },
+        hubs: start::lines(config, &certificates.subscribe()),
+        metrics: Metrics::default(),
+        grace: PATIENCE,
+        random: Random::of_the_system(),
     };
-    let metrics = Metrics::default();
-    let stage = Stage {
-        translator: Translator::new(config.translate_options().unwrap()),
-        sessions: Sessions::new(config, speaker, publisher.reader(), metrics.clone()),
-        publisher,
-        metrics,
+    let leader = Leadership {
+        holder: true,
+        transitions: 0,
+    };
+    let edges = Edges {
         events,
         wanted: watch::channel(std::collections::BTreeSet::new()).0,
-        leadership: watch::channel(Leadership {
-            holder: true,
-            transitions: 0,
-        })
-        .1,
+        leadership: watch::channel(leader).1,
         readiness: watch::channel(Readiness::Starting).0,
-        grace: PATIENCE,
     };
+    let stage = Stage::new(options, edges);
+    let reader = stage.reader();
     (stage, reader)
 }
 

@@ -219,7 +219,7 @@ fn note_slices(world: &mut World) {
     let (mut several, mut families, mut twice) = (false, false, false);
     for names in index.slices_of.values().filter(|names| names.len() > 1) {
         several = true;
-        let slices: Vec<&EndpointSlice> = names.iter().filter_map(|name| index.slices.get(name)).collect();
+        let slices: Vec<&EndpointSlice> = names.keys().filter_map(|name| index.slices.get(name)).collect();
         let types: BTreeSet<&str> = slices.iter().map(|slice| &*slice.address_type).collect();
         families |= types.contains("IPv4") && types.contains("IPv6");
         let addresses = |slice: &&EndpointSlice| -> BTreeSet<Box<str>> {
