@@ -26,7 +26,7 @@ enum Happening {
     /// As `Change`, but the message is lost with its stream.
     Cut(Vec<Step>),
     /// Content that the hub refuses.
-    Spoil(Key, Resource),
+    Spoil(Key, Box<Resource>),
     NewRun,
     /// The agent cannot read one object of a kind, or can read all again.
     ToggleReading(ResourceKind, usize),
@@ -39,7 +39,7 @@ fn happening() -> impl Strategy<Value = (usize, Happening)> {
     let happening = prop_oneof![
         12 => changes().prop_map(Happening::Change),
         3 => changes().prop_map(Happening::Cut),
-        4 => spoiled().prop_map(|(key, resource)| Happening::Spoil(key, resource)),
+        4 => spoiled().prop_map(|(key, resource)| Happening::Spoil(key, resource.into())),
         1 => Just(Happening::NewRun),
         4 => (prop::sample::select(&KINDS[..]), 0..3_usize).prop_map(|(kind, which)| Happening::ToggleReading(kind, which)),
         1 => (0..3_u8).prop_map(Happening::Paths),
@@ -236,7 +236,7 @@ impl Hub {
                 self.hit("cut");
                 self.follow(at, effects);
             }
-            Happening::Spoil(key, resource) => self.change(at, vec![(key, Some(resource))]),
+            Happening::Spoil(key, resource) => self.change(at, vec![(key, Some(*resource))]),
             Happening::NewRun => {
                 let side = &mut self.sides[at];
                 let Epoch { counter, random } = side.agent.epoch;

@@ -286,9 +286,9 @@ async fn a_route_stays_until_what_replaces_it_is_there() {
     let sink = FakeSink::new();
     let mut rig = Rig::start(&sink);
     let (old, new, other) = (
-        of_key(route("r", "a", 1), "web"),
-        of_key(route("n", "a", 1), "web"),
-        of_key(route("o", "a", 1), "api"),
+        of_key(&route("r", "a", 1), "web"),
+        of_key(&route("n", "a", 1), "web"),
+        of_key(&route("o", "a", 1), "api"),
     );
     rig.want(&[&upstream("a", 1), &old, &other]);
     rig.settle();
@@ -314,12 +314,12 @@ async fn a_route_stays_until_what_replaces_it_is_there() {
     rig.settle();
     rig.pass(700 * SECOND).await;
     assert_eq!(sink.ids(), ["upstreams/hl-ca", "routes/hl-cr"]);
-    let good = of_key(route("n", "a", 2), "web");
+    let good = of_key(&route("n", "a", 2), "web");
     rig.want(&[&good]);
     rig.pass(3 * SECOND).await;
     assert_eq!(sink.ids(), ["upstreams/hl-ca", "routes/hl-cn"]);
     // Nor does it stay for what is not wanted any more.
-    let next = of_key(route("p", "a", 1), "web");
+    let next = of_key(&route("p", "a", 1), "web");
     sink.with(|state| state.busy.insert("routes/hl-cp".to_owned()));
     rig.drop_wanted(&[&good]);
     rig.want(&[&next]);
@@ -332,7 +332,7 @@ async fn a_route_stays_until_what_replaces_it_is_there() {
 }
 
 /// The object as made from an Ingress, with the labels that say so.
-fn of_key(object: Arc<Object>, name: &str) -> Arc<Object> {
+fn of_key(object: &Arc<Object>, name: &str) -> Arc<Object> {
     use hubline::model::{ClusterId, GlobalKey, GroupKind, Key, ResourceKind};
     let kind = GroupKind::new("networking.k8s.io", "Ingress");
     let key = Key::new(ResourceKind::Route, &kind, "shop", name, "a|Prefix|/");

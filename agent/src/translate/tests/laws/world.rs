@@ -153,7 +153,7 @@ impl World {
 
     fn become_unreadable(&mut self, id: ObjectId) {
         self.truth.insert(id.clone(), None);
-        self.spoil(id);
+        self.spoil(&id);
     }
 
     fn mend(&mut self, object: Object) {
@@ -209,11 +209,11 @@ impl World {
         }
     }
 
-    fn spoil(&mut self, id: ObjectId) {
+    fn spoil(&mut self, id: &ObjectId) {
         self.translator.apply(malformed(id.clone()));
-        if self.concerns(&id) {
+        if self.concerns(id) {
             self.known.spoil(id.clone());
-            let never = self.known.never_read.contains(&id);
+            let never = self.known.never_read.contains(id);
             self.hit(format!(
                 "{} {}",
                 id.kind.name(),
@@ -238,7 +238,7 @@ impl World {
                         self.known.put(object.clone());
                     }
                 }
-                None => self.spoil(id.clone()),
+                None => self.spoil(id),
             }
         }
         truth.into_iter().map(|(id, _)| id).collect()
