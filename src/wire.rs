@@ -24,7 +24,8 @@ mod tests;
 
 pub use digest::{BucketId, ContentHash, Digest, DigestTable};
 pub use message::{
-    Ack, AgentMessage, BucketSet, Checkpoint, Compare, Delta, Epoch, GroupInventory, Held, Hello, HubMessage, Inventory, Nack,
-    ResourceStatus, Resync, ResyncReason, Scope, SnapshotBegin, SnapshotEnd, Status, TouchedBucket, Welcome,
+    Ack, AgentMessage, BucketSet, Checkpoint, Compare, Delta, Epoch, GroupInventory, Held, Hello, HubMessage,
+    Inventory, Nack, ResourceStatus, Resync, ResyncReason, Scope, SnapshotBegin, SnapshotEnd, Status, TouchedBucket,
+    Welcome,
 };
 pub use resource::{DecodedResource, EncodedResource, WireError};

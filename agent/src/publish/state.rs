@@ -184,7 +184,10 @@ impl State {
         Inventory {
             epoch: self.epoch,
             revision: self.revision,
-            groups: groups.into_iter().map(|group| self.group_inventory(group, detail)).collect(),
+            groups: groups
+                .into_iter()
+                .map(|group| self.group_inventory(group, detail))
+                .collect(),
         }
     }
 
@@ -209,7 +212,9 @@ impl State {
             group: group.clone(),
             completeness: self.groups.get(group).cloned().unwrap_or_else(unsaid),
             count,
-            digests: self.digests.fold(group, if detail.names(group) { bucket_bits(count) } else { 0 }),
+            digests: self
+                .digests
+                .fold(group, if detail.names(group) { bucket_bits(count) } else { 0 }),
         }
     }
 }

@@ -268,7 +268,11 @@ impl Dialogue {
     fn begin_transfer(&mut self) -> Result<(), SessionError> {
         let wanted = self.compare.take();
         // A hub that cannot ask for more must be told all at once.
-        let plain = if self.checkpoints_welcome { Detail::Roots } else { Detail::All };
+        let plain = if self.checkpoints_welcome {
+            Detail::Roots
+        } else {
+            Detail::All
+        };
         let now = self.reader.catch_up(self.cursor, wanted.as_ref().unwrap_or(&plain));
         let must_offer = now.groups != self.groups || now.deltas.is_none() || wanted.is_some();
         if must_offer && !self.offers_welcome {

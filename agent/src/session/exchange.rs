@@ -19,11 +19,11 @@ use super::recover::SessionError;
 use crate::publish::Version;
 
 /// Messages between dialogue and transport. Two: one on its way into the transport's buffer, one ready behind it;
-/// parts have 1 MiB, so a hub that stops reading holds some 2 MiB here.
+/// parts have 256 KiB, so a hub that stops reading holds some 512 KiB here.
 const OUTGOING: usize = 2;
 
-/// How long a hub may take for its first answer, and then for any progress: five times a slow write of a snapshot
-/// part (1 MiB at 1 Mbit/s takes some 8 s).
+/// How long a hub may take for its first answer, and then for any progress: five times a slow write of the
+/// largest resource (1 MiB at 1 Mbit/s takes some 8 s).
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Heartbeats that may be missed, as DESIGN has it for paths: one is chance, two may be.

@@ -42,7 +42,9 @@ impl Sessions {
         let interval = settings.heartbeat_interval.as_millis();
         let welcome = Welcome {
             hub: settings.hub.clone(),
-            capabilities: [hubline::wire::OFFER, hubline::wire::RESUME].map(str::to_owned).to_vec(),
+            capabilities: [hubline::wire::OFFER, hubline::wire::RESUME]
+                .map(str::to_owned)
+                .to_vec(),
             heartbeat_interval_ms: u64::try_from(interval).unwrap_or(u64::MAX),
         };
         Self {

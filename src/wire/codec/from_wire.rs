@@ -4,8 +4,9 @@ use bytes::Bytes;
 
 use super::super::limits::{MAX_BUCKET_BITS, MAX_DIAGNOSTICS, MAX_GROUPS, MAX_RESOURCE_BYTES};
 use super::super::message::{
-    Ack, AgentMessage, BucketSet, Checkpoint, Compare, Delta, Epoch, GroupInventory, Held, Hello, HubMessage, Inventory, Nack,
-    ResourceStatus, Resync, ResyncReason, Scope, SnapshotBegin, SnapshotEnd, Status, TouchedBucket, Welcome,
+    Ack, AgentMessage, BucketSet, Checkpoint, Compare, Delta, Epoch, GroupInventory, Held, Hello, HubMessage,
+    Inventory, Nack, ResourceStatus, Resync, ResyncReason, Scope, SnapshotBegin, SnapshotEnd, Status, TouchedBucket,
+    Welcome,
 };
 use super::super::resource::too_large;
 use super::super::{BucketId, ContentHash, Digest, EncodedResource, WireError, proto as p};

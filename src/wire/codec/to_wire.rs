@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::super::message::{
-    Ack, AgentMessage, BucketSet, Compare, Delta, Epoch, GroupInventory, Hello, HubMessage, Inventory, ResourceStatus, Resync,
-    ResyncReason, Scope, SnapshotBegin, Status, TouchedBucket, Welcome,
+    Ack, AgentMessage, BucketSet, Compare, Delta, Epoch, GroupInventory, Hello, HubMessage, Inventory, ResourceStatus,
+    Resync, ResyncReason, Scope, SnapshotBegin, Status, TouchedBucket, Welcome,
 };
 use super::super::{ContentHash, Digest, EncodedResource, proto as p};
 use super::encode;
