@@ -10,7 +10,8 @@ use hubline::model::{
     ClusterId, Completeness, Endpoint, EndpointSet, EndpointState, Entry, Group, GroupState, Key, Port, Resource,
     ResourceKind,
 };
-use hubline::tls::client_tls;
+use hubline::telemetry::Metrics as Telemetry;
+use hubline::tls::{ClientSide, Reloader, Times};
 use hubline::wire::Epoch;
 use hubline_agent::metrics::Metrics;
 use hubline_agent::output::Output;
@@ -85,7 +86,7 @@ impl Agent {
 
 fn session(system: &System, reader: Reader) -> Result<Session> {
     let (files, metrics) = (system.identity("a")?, Metrics::default());
-    let load = move || client_tls(&files, None).map_err(|error| error.to_string());
+    let certificates = Reloader::<ClientSide>::new(files, Times::default(), &Telemetry::default())?;
     let address = format!("localhost:{}", system.hub_link.address().port());
     let context = SessionContext {
         speaker: Speaker {
@@ -101,7 +102,7 @@ fn session(system: &System, reader: Reader) -> Result<Session> {
     Ok(Session::new(
         context,
         vec![address],
-        Arc::new(TlsConnect::new(Box::new(load))),
+        Arc::new(TlsConnect::new(certificates.subscribe(), None)),
         board,
     ))
 }

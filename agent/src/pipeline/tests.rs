@@ -177,7 +177,8 @@ fn changed(node: usize, change: usize) -> SourceEvent {
 
 /// A stage between a source that a test plays and the hub at `port`.
 fn stage(config: &AgentConfig, events: mpsc::Receiver<SourceEvent>) -> (Stage, Reader) {
-    let certificates = Reloader::<ClientSide>::new(config.tls.clone(), Times::default(), &Telemetry::default()).unwrap();
+    let certificates =
+        Reloader::<ClientSide>::new(config.tls.clone(), Times::default(), &Telemetry::default()).unwrap();
     let options = StageOptions {
         translate: config.translate_options().unwrap(),
         speaker: Speaker {

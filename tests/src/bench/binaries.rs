@@ -13,8 +13,10 @@ use super::{Options, progress};
 /// How they are built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Profile {
-    /// As they ship.
+    /// Optimized.
     Release,
+    /// Optimized as a whole, which takes minutes more: half the binary, and so less of it in memory.
+    Shipped,
     /// For a look whether the benchmark works.
     Dev,
 }
@@ -24,6 +26,7 @@ impl Profile {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Release => "release",
+            Self::Shipped => "shipped",
             Self::Dev => "dev",
         }
     }
