@@ -100,7 +100,6 @@ const LINE_2: Peer = Peer {
             churn_right: Some((773, 773)),
             churn_behind_ms: Some(2_900.0),
             restart_writes: Some(0),
-            ..UNKNOWN
         },
         PeerFigures {
             size: 5_000,
@@ -131,7 +130,6 @@ const LINE_2_STANDALONE: Peer = Peer {
             churn_right: Some((773, 773)),
             churn_behind_ms: Some(1_200.0),
             restart_writes: Some(1),
-            ..UNKNOWN
         },
         PeerFigures {
             size: 5_000,

@@ -9,7 +9,6 @@ use proptest::prelude::*;
 
 use super::super::{Cluster, Effect, Event, Meta, PersistOperation, Received, Restored, SessionId};
 use super::support::*;
-use hubline::wire::Names;
 
 #[derive(Debug, Clone)]
 enum Happening {

@@ -13,7 +13,6 @@ use hubline::wire::{
 use jiff::Timestamp;
 
 use super::super::{Cluster, Effect, Event, Received, SessionId};
-use hubline::wire::Names;
 
 pub(crate) const UID: &str = "uid-a";
 
