@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use hubline::model::{Group, Key, ResourceKind};
-use hubline::wire::{ContentHash, EncodedResource, Epoch, RESUME};
+use hubline::wire::{ContentHash, EncodedResource, Epoch, Names, RESUME};
 use proptest::prelude::*;
 
 use super::super::{Cluster, Effect, Event, Meta, PersistOperation, Received, Restored, SessionId};

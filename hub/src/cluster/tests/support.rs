@@ -8,7 +8,7 @@ use hubline::model::{
 };
 use hubline::wire::{
     BucketId, Checkpoint, Compare, ContentHash, Delta, Digest, DigestTable, EncodedResource, Epoch, GroupInventory,
-    Hello, HubMessage, Inventory, Resync, Scope, SnapshotBegin, SnapshotEnd, TouchedBucket,
+    Hello, HubMessage, Inventory, Names, Resync, Scope, SnapshotBegin, SnapshotEnd, TouchedBucket,
 };
 use jiff::Timestamp;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hubline::model::{Completeness, Group, Key, Resource, ResourceKind};
-use hubline::wire::{EncodedResource, Epoch, Scope};
+use hubline::wire::{EncodedResource, Epoch, Names, Scope};
 use proptest::prelude::*;
 
 use super::generate::{KINDS, Step, spoil_route, spoiled, step};
@@ -134,7 +134,7 @@ impl Side {
     }
 
     fn restart(&mut self) {
-        let stored = |bytes: &Bytes| Received::stored(EncodedResource::from_bytes(bytes.clone())).unwrap();
+        let stored = |bytes: &Bytes| Received::stored(EncodedResource::from_bytes(bytes.clone()), &mut Names::default()).unwrap();
         let resources = self.disk.values().map(stored).collect();
         let meta = self.meta.clone();
         self.cluster = Cluster::restore(self.cluster.id().clone(), Restored { meta, resources });
