@@ -200,8 +200,8 @@ fn shown(collection: &str, id: &str, body: &[u8]) -> Vec<u8> {
 impl State {
     fn list(&self, collection: &str) -> Bytes {
         let objects = self.objects.get(collection);
-        let shown = objects.into_iter().flatten();
-        let shown: Vec<_> = shown.map(|(id, body)| shown(collection, id, body)).collect();
+        let each = objects.into_iter().flatten();
+        let shown: Vec<_> = each.map(|(id, body)| shown(collection, id, body)).collect();
         let head = format!(r#"{{"total":{},"list":["#, shown.len());
         [head.as_bytes(), &shown.join(&b','), b"]}"].concat().into()
     }
