@@ -92,6 +92,25 @@ impl Actual {
         self.objects.keys()
     }
 
+    /// Ids that begin so, at the cost of these.
+    pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a ObjectId> {
+        ObjectKind::ALL.into_iter().flat_map(move |kind| {
+            let first = ObjectId {
+                kind,
+                id: prefix.into(),
+            };
+            let from_there = self.objects.range(first..).map(|(id, _)| id);
+            from_there.take_while(move |id| id.kind == kind && id.id.starts_with(prefix))
+        })
+    }
+
+    /// The target has this content, as a look into the body has shown: it need not be looked into again.
+    pub fn confirm(&mut self, id: &ObjectId, content: ContentHash) {
+        if let Some(seen) = self.objects.get_mut(id) {
+            seen.written = Some(content);
+        }
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

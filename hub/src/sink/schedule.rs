@@ -180,7 +180,7 @@ impl Schedule {
         let mut objects = changes.objects;
         objects.insert(self.marker.id.clone(), self.marker.clone());
         let before = std::mem::replace(&mut self.desired, objects);
-        self.settled = changes.settled;
+        let settled = std::mem::replace(&mut self.settled, changes.settled);
         for id in changes.ids.keys() {
             self.note_replacement(id);
         }
@@ -192,7 +192,8 @@ impl Schedule {
             self.wake(&id, now);
         }
         if changes.settled_changed {
-            let ids: Vec<ObjectId> = self.actual.ids().cloned().collect();
+            let new = self.settled.difference(&settled);
+            let ids: Vec<ObjectId> = new.flat_map(|prefix| self.actual.with_prefix(prefix)).cloned().collect();
             self.examine_all(&ids, now);
         }
     }

@@ -132,7 +132,10 @@ impl Schedule {
             self.pardon(id);
         }
         match decision {
-            Decision::Programmed(object) => self.report(id, Outcome::Programmed(object.hash)),
+            Decision::Programmed(object) => {
+                self.actual.confirm(id, object.hash);
+                self.report(id, Outcome::Programmed(object.hash));
+            }
             Decision::Refused(refusal) => self.on_refused(id, refusal, now),
             Decision::Waits(missing) => self.wait_for(missing, id),
             Decision::Withheld(object, missing) => self.withhold(&object, missing, now),

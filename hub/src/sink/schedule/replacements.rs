@@ -38,7 +38,7 @@ impl Owner {
 #[derive(Debug, Default)]
 pub(super) struct Replacements {
     owners: BTreeMap<ObjectId, Owner>,
-    ids: BTreeMap<Owner, BTreeMap<ObjectId, GlobalKey>>,
+    ids: BTreeMap<(Owner, ObjectId), GlobalKey>,
 }
 
 /// Whether objects of a kind are replaced by others: nothing refers to them, and their ids change.
@@ -59,29 +59,27 @@ impl Replacements {
         }
         if let (Some(owner), Some(key)) = (owner, key) {
             self.owners.insert(id.clone(), owner);
-            self.ids.entry(owner).or_default().insert(id.clone(), key.clone());
+            self.ids.insert((owner, id.clone()), key.clone());
         }
     }
 
     fn forget(&mut self, id: &ObjectId) {
-        let Some(owner) = self.owners.remove(id) else {
-            return;
-        };
-        if let Some(ids) = self.ids.get_mut(&owner) {
-            ids.remove(id);
-            if ids.is_empty() {
-                self.ids.remove(&owner);
-            }
+        if let Some(owner) = self.owners.remove(id) {
+            self.ids.remove(&(owner, id.clone()));
         }
     }
 
     /// The first that is to take the place of an object: of that resource where the object is known, else of that owner.
     pub(super) fn of(&self, id: &ObjectId, was: Option<&Object>, owner: Option<Owner>) -> Option<&ObjectId> {
         let key = was.and_then(|object| object.causes.first()).map(|cause| &cause.key);
-        let ids = self.ids.get(&key.map(Owner::of_key).or(owner)?)?;
-        let mut fitting = ids
-            .iter()
-            .filter(|(other, of)| other.kind == id.kind && key.is_none_or(|key| key == *of));
-        fitting.next().map(|(other, _)| other)
+        let owner = key.map(Owner::of_key).or(owner)?;
+        let first = ObjectId {
+            kind: id.kind,
+            id: "".into(),
+        };
+        let ids = self.ids.range((owner, first)..).map(|((of, other), by)| (of, other, by));
+        let mut mine = ids.take_while(|(of, other, _)| **of == owner && other.kind == id.kind);
+        let fitting = mine.find(|(_, _, by)| key.is_none_or(|key| key == *by));
+        fitting.map(|(_, other, _)| other)
     }
 }
