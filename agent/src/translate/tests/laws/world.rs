@@ -113,8 +113,8 @@ impl World {
                 let object = self.one(which).and_then(|id| self.truth.get(&id).cloned().flatten());
                 object.into_iter().for_each(|object| self.apply(object));
             }
-            Step::Break(id) => self.become_unreadable(id),
-            Step::BreakOne(which) => self.one(which).into_iter().for_each(|id| self.become_unreadable(id)),
+            Step::Break(id) => self.become_unreadable(&id),
+            Step::BreakOne(which) => self.one(which).iter().for_each(|id| self.become_unreadable(id)),
             Step::Mend(object) => self.mend(object),
             Step::Unseen(object) => drop(self.truth.insert(object.id(), Some(object))),
             Step::UnseenDelete(which) => drop(self.one(which).and_then(|id| self.truth.remove(&id))),
@@ -151,9 +151,9 @@ impl World {
         self.delete(id);
     }
 
-    fn become_unreadable(&mut self, id: ObjectId) {
+    fn become_unreadable(&mut self, id: &ObjectId) {
         self.truth.insert(id.clone(), None);
-        self.spoil(&id);
+        self.spoil(id);
     }
 
     fn mend(&mut self, object: Object) {
