@@ -209,6 +209,16 @@ impl Index {
         self.faults_changed = true;
     }
 
+    /// Counts every kind that cannot be listed or watched at the moment as never listed.
+    pub(crate) fn doubt_failed(&mut self) {
+        if self.listings.doubt_failed() {
+            // Their references may go and come back with it, and with them what was fetched for them.
+            self.secrets.answered = false;
+            self.secrets.all_answered = false;
+            self.touch_everything();
+        }
+    }
+
     fn end(&mut self, kind: Kind, coverage: Coverage) {
         let first = !self.listings.is_listed(kind);
         let Some(seen) = self.listings.end(kind, coverage) else {

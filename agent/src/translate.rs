@@ -93,6 +93,12 @@ impl Translator {
         self.index.stop_waiting();
     }
 
+    /// For a replica that takes over: another one spoke for the cluster until now, and may have seen more of what this one
+    /// cannot list or watch at the moment. Until it is listed again it is unknown, and hubs keep what they have of it.
+    pub fn doubt_failed(&mut self) {
+        self.index.doubt_failed();
+    }
+
     /// Everything that really differs from what was drained before.
     pub fn drain(&mut self) -> Output {
         if !self.is_settled() {

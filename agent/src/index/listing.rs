@@ -75,6 +75,17 @@ impl Listings {
         }
     }
 
+    /// What cannot be listed or watched at the moment may have changed since: it counts as never listed until it is.
+    /// Whether that changes anything.
+    pub(super) fn doubt_failed(&mut self) -> bool {
+        let failed = self.0.values_mut().filter(|listing| listing.failure.is_some());
+        let mut doubted = false;
+        for listing in failed {
+            doubted |= listing.coverage.take().is_some();
+        }
+        doubted
+    }
+
     pub(crate) fn failed(&mut self, kind: Kind, reason: String) {
         let listing = self.0.entry(kind).or_default();
         listing.seen = None;

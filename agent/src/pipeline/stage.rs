@@ -136,6 +136,8 @@ impl Stage {
         let running = self.publisher.reader().version().epoch.counter == transitions && self.sessions.running.is_some();
         if holder && published && !running {
             self.sessions.stop().await;
+            self.translator.doubt_failed();
+            self.publish();
             self.publisher.begin_epoch(Epoch {
                 counter: transitions,
                 random: self.random.next(),

@@ -158,3 +158,34 @@ fn a_secret_that_is_broken_at_the_start_is_published_even_without_hosts() {
         short(&output)
     );
 }
+
+/// Found by the simulation (seed 252): after an outage of the API server a replica won the lease whose watches had not
+/// recovered, and what it had not seen of the time before was withdrawn. The promise is `an_error_is_not_an_empty_list`.
+#[test]
+fn what_a_replica_cannot_watch_when_it_takes_over_is_unknown() {
+    let objects = shop();
+    for kind in Kind::ALL.iter().copied() {
+        let (mut translator, complete) = started(&objects);
+        translator.apply(failed(kind));
+        assert_eq!(
+            translator.drain().groups,
+            None,
+            "{kind:?}: a failure alone changes no group"
+        );
+        translator.doubt_failed();
+        let doubted = translator.drain();
+        let groups = doubted.groups.unwrap();
+        let kinds: Vec<ResourceKind> = unknown(&groups).iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(kinds, unknown_without(kind), "{kind:?}");
+        for event in listing(&objects, None) {
+            translator.apply(event);
+        }
+        let listed = translator.drain();
+        assert_eq!(listed.groups, complete.groups, "{kind:?}");
+        let mut again = complete.upserts.clone();
+        again.retain(|entry| kinds.contains(&entry.key.kind));
+        assert_eq!(listed.upserts, again, "{kind:?}");
+        translator.doubt_failed();
+        assert!(translator.drain().is_empty(), "{kind:?}: nothing fails any more");
+    }
+}
