@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     HubCrash(Death, DiskFate),
     Forbidden(ClusterId, Kind, Duration),
     ServerDown(ClusterId, Duration),
+    /// One of the cluster's objects, by its place among them.
+    Garbled(ClusterId, u64, Duration),
     TargetDown(Duration),
     TargetHangs(Duration),
     TargetBusy(u64, Duration),
@@ -34,7 +36,7 @@ pub(crate) enum Fault {
 }
 
 /// The kinds, as the last line names them.
-pub(crate) const KINDS: [&str; 16] = [
+pub(crate) const KINDS: [&str; 17] = [
     "cut",
     "reset",
     "half-open",
@@ -51,6 +53,7 @@ pub(crate) const KINDS: [&str; 16] = [
     "target-forgets",
     "refusal",
     "stranger",
+    "garbled",
 ];
 
 /// When, after the beginning.
@@ -75,6 +78,7 @@ impl Fault {
             Self::TargetForgets => 13,
             Self::Refusal(..) => 14,
             Self::Stranger => 15,
+            Self::Garbled(..) => 16,
         };
         KINDS[at]
     }
@@ -105,7 +109,8 @@ impl Fault {
             12 => Self::TargetSlow(chance.between(100..=4_000), lasting),
             13 => Self::TargetForgets,
             14 => Self::Refusal(lasting),
-            _ => Self::Stranger,
+            15 => Self::Stranger,
+            _ => Self::Garbled(cluster, chance.next(), lasting),
         }
     }
 }
@@ -160,6 +165,22 @@ async fn run(fault: Fault, fleet: Fleet) {
             fleet.world.truth.take_down(&cluster);
             sleep(lasting).await;
             fleet.world.truth.mend(&cluster);
+        }
+        Fault::Garbled(cluster, which, lasting) => {
+            let objects = fleet.world.truth.objects(&cluster);
+            let place = which
+                .checked_rem(objects.len() as u64)
+                .and_then(|at| usize::try_from(at).ok());
+            if let Some(object) = place.and_then(|at| objects.get(at)) {
+                let id = object.id();
+                fleet
+                    .world
+                    .log
+                    .say(format_args!("garbled: {cluster} {} {}", id.kind.name(), id.name));
+                fleet.world.truth.garble(&cluster, &id, true);
+                sleep(lasting).await;
+                fleet.world.truth.garble(&cluster, &id, false);
+            }
         }
         Fault::TargetForgets => fleet.world.target.lose_memory(),
         Fault::Stranger => {

@@ -19,7 +19,7 @@ use crate::users::Users;
 use crate::world::World;
 
 /// How long everything must stay as it is: longer than a silent session lives (15 s).
-const STAYS: u64 = 20;
+const STAYS: u64 = 16;
 
 /// How long settling may take: the longest waits are those of superseded sessions and of runs that were paused (60 s),
 /// and a lease that is not given back (15 s); each may follow upon another.
@@ -88,7 +88,7 @@ async fn one(seed: u64, echo: bool) -> Report {
         let replicas = if chance.percent(30) { 2 } else { 1 };
         places.extend((0..replicas).map(|replica| (cluster.clone(), replica)));
     }
-    let lasts = chance.millis(5_000..=30_000);
+    let lasts = chance.millis(4_000..=22_000);
     let schedule = faults::draw(&mut chance.fork("faults"), &places, lasts);
     let fleet = Fleet::new(world, places, chance.fork("fleet"));
     let run = Run {
@@ -164,6 +164,7 @@ impl Run {
         for cluster in world.clusters.iter() {
             world.network.mend(cluster);
             world.truth.mend(cluster);
+            world.truth.ungarble(cluster);
         }
         let keeps_poison = self.chance.percent(33);
         world.target.mend(keeps_poison);

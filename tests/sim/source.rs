@@ -82,7 +82,7 @@ impl Watch {
                 self.check()?;
             }
             self.shown.insert(object.id());
-            self.tell(SourceEvent::Listed(Box::new(object))).await?;
+            self.tell(self.read(object, SourceEvent::Listed)).await?;
         }
         let coverage = match self.kind.field_selector() {
             Some(_) => Coverage::Selected,
@@ -123,13 +123,23 @@ impl Watch {
         let event = match change {
             Change::Apply(object) if self.shows(&object) => {
                 self.shown.insert(id);
-                SourceEvent::Apply(Box::new(object))
+                self.read(object, SourceEvent::Apply)
             }
             // What a selector shows no longer is deleted to the watch, and of what it never showed it says nothing.
             Change::Apply(_) | Change::Delete(_) if self.shown.remove(&id) => SourceEvent::Delete(id),
             Change::Apply(_) | Change::Delete(_) => return Ok(()),
         };
         self.tell(event).await
+    }
+
+    /// An object as an event, if it can be read.
+    fn read(&self, object: Object, event: impl FnOnce(Box<Object>) -> SourceEvent) -> SourceEvent {
+        let id = object.id();
+        if self.truth.is_garbled(&self.cluster, &id) {
+            let reason = "garbled".to_owned();
+            return SourceEvent::Malformed { id, reason };
+        }
+        event(Box::new(object))
     }
 
     /// Of Secrets only those of type TLS are watched.

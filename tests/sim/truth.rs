@@ -51,6 +51,8 @@ struct Server {
     forbidden: BTreeSet<Kind>,
     /// It answers nothing.
     down: bool,
+    /// Objects that nobody can read.
+    malformed: BTreeSet<ObjectId>,
     /// Counts everything that watches may want to look at.
     version: watch::Sender<u64>,
 }
@@ -63,6 +65,7 @@ impl Truth {
                 changes: BTreeMap::new(),
                 forbidden: BTreeSet::new(),
                 down: false,
+                malformed: BTreeSet::new(),
                 version: watch::Sender::new(0),
             };
             (cluster.clone(), server)
@@ -93,6 +96,33 @@ impl Truth {
         lock(&self.0).server(cluster, |server| {
             server.forbidden.insert(kind);
         });
+    }
+
+    /// An object cannot be read any more, or can again; watches are told of both as of a change.
+    pub(crate) fn garble(&self, cluster: &ClusterId, id: &ObjectId, garbled: bool) {
+        lock(&self.0).server(cluster, |server| {
+            let changed = if garbled {
+                server.malformed.insert(id.clone())
+            } else {
+                server.malformed.remove(id)
+            };
+            if let Some(object) = server.objects.get(id).filter(|_| changed) {
+                let change = Change::Apply(object.clone());
+                server.changes.entry(id.kind).or_default().push(change);
+            }
+        });
+    }
+
+    pub(crate) fn is_garbled(&self, cluster: &ClusterId, id: &ObjectId) -> bool {
+        lock(&self.0).servers[cluster].malformed.contains(id)
+    }
+
+    /// Everything can be read again.
+    pub(crate) fn ungarble(&self, cluster: &ClusterId) {
+        let garbled = lock(&self.0).servers[cluster].malformed.clone();
+        for id in garbled {
+            self.garble(cluster, &id, false);
+        }
     }
 
     pub(crate) fn take_down(&self, cluster: &ClusterId) {

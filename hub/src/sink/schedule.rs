@@ -193,7 +193,10 @@ impl Schedule {
         }
         if changes.settled_changed {
             let new = self.settled.difference(&settled);
-            let ids: Vec<ObjectId> = new.flat_map(|prefix| self.actual.with_prefix(prefix)).cloned().collect();
+            let ids: Vec<ObjectId> = new
+                .flat_map(|prefix| self.actual.with_prefix(prefix))
+                .cloned()
+                .collect();
             self.examine_all(&ids, now);
         }
     }

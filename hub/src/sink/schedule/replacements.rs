@@ -77,7 +77,10 @@ impl Replacements {
             kind: id.kind,
             id: "".into(),
         };
-        let ids = self.ids.range((owner, first)..).map(|((of, other), by)| (of, other, by));
+        let ids = self
+            .ids
+            .range((owner, first)..)
+            .map(|((of, other), by)| (of, other, by));
         let mut mine = ids.take_while(|(of, other, _)| **of == owner && other.kind == id.kind);
         let fitting = mine.find(|(_, _, by)| key.is_none_or(|key| key == *by));
         fitting.map(|(_, other, _)| other)
