@@ -30,11 +30,14 @@ pub(crate) const BACKLOG: usize = 16;
 #[derive(Debug, Clone)]
 pub(crate) struct Network(Arc<Mutex<State>>);
 
+/// One direction of a connection, as long as it is used.
+type WeakPipe = std::sync::Weak<Mutex<Pipe>>;
+
 #[derive(Debug)]
 struct State {
     lines: BTreeMap<ClusterId, Arc<Mutex<Line>>>,
     listener: Option<(Life, mpsc::Sender<Connection<Stream>>)>,
-    open: Vec<(Life, Life, [std::sync::Weak<Mutex<Pipe>>; 2])>,
+    open: Vec<(Life, Life, [WeakPipe; 2])>,
     log: Log,
     connections: u64,
 }

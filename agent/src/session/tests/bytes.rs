@@ -77,8 +77,11 @@ fn endpoints(number: u8) -> Resource {
     })
 }
 
+/// Makes the resource of a number.
+type Make = fn(u8) -> Resource;
+
 fn everything() -> Output {
-    let kinds: [(ResourceKind, fn(u8) -> Resource); 3] = [
+    let kinds: [(ResourceKind, Make); 3] = [
         (ResourceKind::Route, route),
         (ResourceKind::Service, service),
         (ResourceKind::EndpointSet, endpoints),

@@ -44,7 +44,7 @@ async fn a_hub_that_stops_reading_gets_the_last_values_and_only_those() {
         "what was under way, and then each key once: {upserts}"
     );
     for (at, name) in all.iter().enumerate() {
-        let weight = CHANGES - KEYS as u32 + at as u32 + 2;
+        let weight = u32::try_from(CHANGES as usize - KEYS + at + 2).unwrap();
         let entry = &super::hub::upserts(&[name], weight).upserts[0];
         let expected = EncodedResource::encode(&entry.key, &entry.resource).hash();
         assert_eq!(held.get(&key(name)), Some(&expected), "{name}");
