@@ -97,6 +97,8 @@ impl Scene {
     pub(super) fn ensure_whole(&self) -> Result<()> {
         let (routes, upstreams) = (self.target.count("routes"), self.target.count("upstreams"));
         let wanted = self.world.routes;
+        // The hub's marker is an upstream too.
+        let upstreams = upstreams.saturating_sub(1);
         ensure!(
             routes == wanted && upstreams == wanted,
             "{routes} routes and {upstreams} upstreams are at the target, not {wanted} each"
