@@ -213,7 +213,6 @@ impl Index {
     pub(crate) fn doubt_failed(&mut self) {
         if self.listings.doubt_failed() {
             // Their references may go and come back with it, and with them what was fetched for them.
-            self.secrets.answered = false;
             self.secrets.all_answered = false;
             self.touch_everything();
         }
