@@ -140,7 +140,7 @@ fn many(seeds: u64) -> ExitCode {
 /// Runs a seed; every hundredth twice, since a seed that does not do the same twice is of no use to anyone.
 fn checked(seed: u64) -> Report {
     let mut report = guarded(seed);
-    if seed % TWICE == 0 && report.violations.is_empty() {
+    if seed.is_multiple_of(TWICE) && report.violations.is_empty() {
         let again = guarded(seed);
         let lines = report.lines.iter().zip(&again.lines);
         if let Some((one, other)) = lines.clone().find(|(one, other)| one != other) {

@@ -34,10 +34,13 @@ pub(crate) struct Network(Arc<Mutex<State>>);
 struct State {
     lines: BTreeMap<ClusterId, Arc<Mutex<Line>>>,
     listener: Option<(Life, mpsc::Sender<Connection<Stream>>)>,
-    open: Vec<(Life, Life, [std::sync::Weak<Mutex<Pipe>>; 2])>,
+    open: Vec<Open>,
     log: Log,
     connections: u64,
 }
+
+/// A connection: agent, hub, both directions.
+type Open = (Life, Life, [std::sync::Weak<Mutex<Pipe>>; 2]);
 
 /// What others see of the end of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
