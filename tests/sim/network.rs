@@ -37,10 +37,13 @@ type WeakPipe = std::sync::Weak<Mutex<Pipe>>;
 struct State {
     lines: BTreeMap<ClusterId, Arc<Mutex<Line>>>,
     listener: Option<(Life, mpsc::Sender<Connection<Stream>>)>,
-    open: Vec<(Life, Life, [WeakPipe; 2])>,
+    open: Vec<Open>,
     log: Log,
     connections: u64,
 }
+
+/// A connection: agent, hub, both directions.
+type Open = (Life, Life, [std::sync::Weak<Mutex<Pipe>>; 2]);
 
 /// What others see of the end of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
