@@ -30,9 +30,6 @@ pub(crate) const BACKLOG: usize = 16;
 #[derive(Debug, Clone)]
 pub(crate) struct Network(Arc<Mutex<State>>);
 
-/// One direction of a connection, as long as it is used.
-type WeakPipe = std::sync::Weak<Mutex<Pipe>>;
-
 #[derive(Debug)]
 struct State {
     lines: BTreeMap<ClusterId, Arc<Mutex<Line>>>,
