@@ -159,7 +159,7 @@ fn a_secret_that_is_broken_at_the_start_is_published_even_without_hosts() {
     );
 }
 
-/// Found by the simulation (seed 252): after an outage of the API server a replica won the lease whose watches had not
+/// Found by the simulation: after an outage of the API server a replica won the lease whose watches had not
 /// recovered, and what it had not seen of the time before was withdrawn. The promise is `an_error_is_not_an_empty_list`.
 #[test]
 fn what_a_replica_cannot_watch_when_it_takes_over_is_unknown() {

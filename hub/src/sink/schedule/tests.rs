@@ -180,7 +180,7 @@ fn what_was_refused_is_asked_again_once_a_listing() {
     assert!(again.iter().any(|operation| operation.id() == &object.id));
 }
 
-/// Found by the simulation (seed 4): a status stayed "Pending" for ever.
+/// Found by the simulation: a status stayed "Pending" for ever.
 #[test]
 fn an_object_that_is_again_what_it_was_is_reported_again() {
     let (mut schedule, now) = schedule(&[upstream("a", 1)]);
@@ -194,7 +194,7 @@ fn an_object_that_is_again_what_it_was_is_reported_again() {
     assert!(!schedule.has_outcomes(), "and said once");
 }
 
-/// Found by the simulation (seed 53): a grace that had begun while nothing referred to an object went on after a route
+/// Found by the simulation: a grace that had begun while nothing referred to an object went on after a route
 /// to it, already under way, was written and removed again. The promise is `no_dangling_reference`.
 #[test]
 fn a_grace_begins_anew_when_the_object_was_referred_to_in_between() {
