@@ -187,7 +187,10 @@ impl Federation {
     }
 
     fn insert(&mut self, key: &GlobalKey, resource: &Resource, before: &mut Before) {
-        let claims: Vec<_> = claims_of(resource).into_iter().map(Arc::new).collect();
+        let found = claims_of(resource);
+        // Not in the place of what was found: that would keep the room of whole claims for pointers to them.
+        let mut claims = Vec::with_capacity(found.len());
+        claims.extend(found.into_iter().map(Arc::new));
         if claims.is_empty() {
             return;
         }

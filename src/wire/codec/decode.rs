@@ -75,7 +75,7 @@ pub(crate) fn body(key: &m::Key, body: Option<p::resource::Body>, names: &mut Na
 }
 
 fn route(route: p::Route, names: &mut Names) -> Result<m::Route> {
-    let paths: Vec<_> = route.paths.into_iter().map(path).collect::<Result<_>>()?;
+    let paths = exactly(route.paths, path)?;
     if paths.is_empty() {
         return Err(WireError::field("route.paths", "is empty; at least one path is needed"));
     }
@@ -83,15 +83,11 @@ fn route(route: p::Route, names: &mut Names) -> Result<m::Route> {
         hosts: hosts("route.hosts", &route.hosts)?,
         paths,
         methods: route.methods,
-        conditions: route.conditions.into_iter().map(condition).collect(),
+        conditions: exactly(route.conditions, |it| Ok(condition(it)))?,
         priority: route.priority,
         backends: backends("route.backends", route.backends, names)?,
         plugins: plugins(route.plugins),
-        plugin_sets: route
-            .plugin_sets
-            .into_iter()
-            .map(|it| key(it, names))
-            .collect::<Result<_>>()?,
+        plugin_sets: exactly(route.plugin_sets, |it| key(it, names))?,
         timeouts: route.timeouts.map(timeouts),
         websocket: route.websocket,
         created: route.created_seconds.map(m::UnixSeconds),
@@ -103,7 +99,21 @@ fn host(field: &str, text: &str) -> Result<m::HostName> {
 }
 
 fn hosts(field: &str, texts: &[String]) -> Result<Vec<m::HostName>> {
-    texts.iter().map(|text| host(field, text)).collect()
+    exactly(texts, |text| host(field, text))
+}
+
+/// In a vector of just this length. One that is collected in the place of the message's own keeps the room of its larger
+/// elements and of those that never came, for as long as the hub keeps the resource: twice what a set of endpoints needs.
+fn exactly<S: IntoIterator<IntoIter: ExactSizeIterator>, T>(
+    items: S,
+    mut read: impl FnMut(S::Item) -> Result<T>,
+) -> Result<Vec<T>> {
+    let items = items.into_iter();
+    let mut all = Vec::with_capacity(items.len());
+    for item in items {
+        all.push(read(item)?);
+    }
+    Ok(all)
 }
 
 fn path(path: p::PathMatch) -> Result<m::PathMatch> {
@@ -133,7 +143,7 @@ fn condition(condition: p::Condition) -> m::Condition {
 }
 
 fn backends(field: &str, backends: Vec<p::Backend>, names: &mut Names) -> Result<Vec<m::Backend>> {
-    let mut backend = |it: p::Backend| {
+    let backend = |it: p::Backend| {
         let service = it
             .service
             .ok_or_else(|| WireError::missing(format!("{field}.service")))?;
@@ -143,7 +153,7 @@ fn backends(field: &str, backends: Vec<p::Backend>, names: &mut Names) -> Result
             weight: it.weight,
         })
     };
-    backends.into_iter().map(&mut backend).collect()
+    exactly(backends, backend)
 }
 
 fn plugins(plugins: Vec<p::Plugin>) -> Vec<m::Plugin> {
@@ -283,11 +293,7 @@ fn timeouts(timeouts: p::Timeouts) -> m::Timeouts {
 
 fn endpoint_set(set: p::EndpointSet, names: &mut Names) -> Result<m::EndpointSet> {
     Ok(m::EndpointSet {
-        endpoints: set
-            .endpoints
-            .into_iter()
-            .map(|it| endpoint(it, names))
-            .collect::<Result<_>>()?,
+        endpoints: exactly(set.endpoints, |it| endpoint(it, names))?,
     })
 }
 
