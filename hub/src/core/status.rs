@@ -9,8 +9,9 @@ use hubline::wire::{ContentHash, Digest, ResourceStatus, Status};
 use tokio::time::{Duration, Instant};
 
 /// How long a session waits for the replay while the target has not been looked at whole, as after a restart of the hub:
-/// the statuses are then soon what the agent has already. A hub of 100,000 objects lists its target in some seconds.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// the statuses are then soon what the agent has already. A hub of 200,000 objects lists its target within that time on
+/// a busy machine; what the agent has meanwhile is what was true before the restart.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The condition of what waits for the target.
 pub(super) const PENDING: &str = "Pending";
