@@ -87,6 +87,8 @@ pub struct Core {
     stale_summaries: BTreeSet<ClusterId>,
     /// Clusters that were in step with their agent since the hub's start: only of these leftovers are removed.
     settled: BTreeSet<ClusterId>,
+    /// Clusters that were restored and not in step with their agent since.
+    unheard: BTreeSet<ClusterId>,
     clock: Clock,
     version: u64,
 }
@@ -110,6 +112,7 @@ impl Core {
             made: Made::default(),
             stale_summaries: BTreeSet::new(),
             settled: BTreeSet::new(),
+            unheard: BTreeSet::new(),
             clock: Clock::start(),
             version: 0,
         };
@@ -171,6 +174,8 @@ impl Core {
         if !self.register(&id) {
             return;
         }
+        self.handles.desired.restored(self.prefix.cluster_prefix(&id));
+        self.unheard.insert(id.clone());
         self.clusters.insert(id.clone(), cluster);
         self.stale_summaries.insert(id.clone());
         self.changed(&id, &changes, Instant::now());
@@ -231,9 +236,14 @@ impl Core {
         };
         let effects = cluster.on(event, self.clock.now());
         // Not from disk alone: what was persisted may be a second older than the target.
-        let settled = !self.settled.contains(id) && cluster.phase() == Phase::Live && cluster.settled();
+        let in_step = cluster.phase() == Phase::Live;
+        let settled = !self.settled.contains(id) && in_step && cluster.settled();
         for effect in effects {
             self.effect(id, effect, since);
+        }
+        // After the effects: what is no longer held is what the agent said.
+        if in_step && self.unheard.remove(id) {
+            self.handles.desired.heard(&self.prefix.cluster_prefix(id));
         }
         if settled {
             self.settled.insert(id.clone());

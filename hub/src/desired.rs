@@ -34,6 +34,8 @@ struct State {
     dirty: BTreeMap<ObjectId, Instant>,
     settled: Arc<BTreeSet<String>>,
     settled_changed: bool,
+    unheard: Arc<BTreeSet<String>>,
+    unheard_changed: bool,
 }
 
 impl Shared {
@@ -83,6 +85,25 @@ impl DesiredWriter {
         self.shared.notify.notify_one();
     }
 
+    /// Says that a cluster's objects come from disk, which may be older than the target: see
+    /// [`DesiredChanges::unheard`]. To be said before the objects are committed.
+    pub fn restored(&self, cluster_prefix: String) {
+        let mut state = self.shared.lock();
+        state.unheard_changed |= Arc::make_mut(&mut state.unheard).insert(cluster_prefix);
+    }
+
+    /// Says that a cluster is in step with its agent, and its objects as new as can be.
+    pub fn heard(&self, cluster_prefix: &str) {
+        let mut state = self.shared.lock();
+        if !state.unheard.contains(cluster_prefix) {
+            return;
+        }
+        Arc::make_mut(&mut state.unheard).remove(cluster_prefix);
+        state.unheard_changed = true;
+        drop(state);
+        self.shared.notify.notify_one();
+    }
+
     /// The desired objects as they are now.
     #[must_use]
     pub fn snapshot(&self) -> OrdMap<ObjectId, Arc<Object>> {
@@ -115,6 +136,9 @@ pub struct DesiredChanges {
     pub settled: Arc<BTreeSet<String>>,
     /// Whether `settled` grew.
     pub settled_changed: bool,
+    /// Id prefixes of the clusters that were restored and not heard since: a target that remembers may have newer
+    /// objects of theirs.
+    pub unheard: Arc<BTreeSet<String>>,
 }
 
 /// The driver's end. There is one.
@@ -139,11 +163,13 @@ impl DesiredReader {
     #[must_use]
     pub fn take(&self) -> DesiredChanges {
         let mut state = self.shared.lock();
+        state.unheard_changed = false;
         DesiredChanges {
             ids: std::mem::take(&mut state.dirty),
             objects: state.objects.clone(),
             settled: state.settled.clone(),
             settled_changed: std::mem::take(&mut state.settled_changed),
+            unheard: state.unheard.clone(),
         }
     }
 
@@ -155,7 +181,7 @@ impl DesiredReader {
 
     fn is_changed(&self) -> bool {
         let state = self.shared.lock();
-        state.settled_changed || !state.dirty.is_empty()
+        state.settled_changed || state.unheard_changed || !state.dirty.is_empty()
     }
 }
 
@@ -188,5 +214,18 @@ mod tests {
         assert!(reader.take().settled_changed);
         writer.settle(["hl-a".to_owned()]);
         assert!(!reader.take().settled_changed);
+    }
+
+    #[tokio::test]
+    async fn hearing_a_restored_cluster_wakes_the_reader() {
+        let (writer, reader) = channel();
+        writer.restored("hl-a".to_owned());
+        assert!(reader.take().unheard.contains("hl-a"));
+        assert!(!reader.is_changed());
+        writer.heard("hl-a");
+        reader.changed().await;
+        assert!(reader.take().unheard.is_empty());
+        writer.heard("hl-a");
+        assert!(!reader.is_changed());
     }
 }

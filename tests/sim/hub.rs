@@ -104,7 +104,6 @@ impl Hub {
             plan: plan_options(),
             max_resources: settings.max_resources,
         };
-        world.target.with(|state| state.promises.watch(Arc::clone(&view)));
         let core = Core::new(handles, options, restored);
         let reports = Reports {
             outcomes,

@@ -2,12 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use hubline_hub::object::{Object, ObjectId};
-use hubline_hub::view::{Phase, View};
 use tokio::time::Instant;
 
 use crate::hub::ownership;
@@ -25,7 +22,6 @@ pub(crate) struct Promises {
     truth: Truth,
     log: Log,
     marker: ObjectId,
-    view: Option<Arc<ArcSwap<View>>>,
     /// When the target changed last in a way that the hub was not told of.
     surprised: Instant,
     /// When the last complete listing that the hub got began.
@@ -40,7 +36,6 @@ impl Promises {
             truth,
             log,
             marker: ownership().marker().id.clone(),
-            view: None,
             surprised: Instant::now(),
             observed: None,
             unreferred: BTreeMap::new(),
@@ -87,7 +82,7 @@ impl Promises {
         self.only_ours("put", id, before);
         let had_nodes = before.is_some_and(|before| !is_empty(before));
         let emptied = had_nodes && is_empty(body) && !self.truth.doubt(id).emptied && !self.is_marker(id);
-        if emptied && self.was_heard(body) {
+        if emptied {
             self.log.violation(
                 "an-error-is-not-an-empty-list",
                 format_args!("{id} loses all nodes, which it always had"),
@@ -114,23 +109,6 @@ impl Promises {
                 ),
             );
         }
-    }
-
-    /// Whether the hub is in step with an object's cluster. One that has just started from its disk, which is up to a
-    /// second older than the target, writes what it found there: a known weakness (see `docs/architecture.md`).
-    fn was_heard(&self, body: &Body) -> bool {
-        let cluster = body.get("labels").and_then(|labels| labels.get("cluster"));
-        let cluster = cluster.and_then(serde_json::Value::as_str);
-        let Some(view) = self.view.as_ref().map(|view| view.load()) else {
-            return true;
-        };
-        let mut clusters = view.clusters.values();
-        clusters.any(|it| Some(it.id.as_str()) == cluster && it.phase == Phase::Live)
-    }
-
-    /// What the hub that runs now shows.
-    pub(crate) fn watch(&mut self, view: Arc<ArcSwap<View>>) {
-        self.view = Some(view);
     }
 
     fn is_marker(&self, id: &ObjectId) -> bool {

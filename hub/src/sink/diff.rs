@@ -79,6 +79,18 @@ fn deletes(ids: Vec<ObjectId>, model: &mut Actual) -> Vec<Operation> {
     stage
 }
 
+/// Ids of desired objects that begin so, at the cost of these.
+pub(super) fn with_prefix<'a>(desired: &'a Desired, prefix: &'a str) -> impl Iterator<Item = &'a ObjectId> {
+    ObjectKind::ALL.into_iter().flat_map(move |kind| {
+        let first = ObjectId {
+            kind,
+            id: prefix.into(),
+        };
+        let from_there = desired.range(first..).map(|(id, _)| id);
+        from_there.take_while(move |id| id.kind == kind && id.id.starts_with(prefix))
+    })
+}
+
 fn of_kind(desired: &Desired, kind: ObjectKind) -> impl Iterator<Item = (&ObjectId, &Arc<Object>)> {
     let first = ObjectId { kind, id: "".into() };
     desired.range(first..).take_while(move |(id, _)| id.kind == kind)
@@ -99,14 +111,15 @@ pub fn missing_reference<'a>(object: &'a Object, actual: &Actual) -> Option<&'a 
 /// Whether nobody wants an object of ours any more, as far as the cluster that it belongs to is known.
 #[must_use]
 pub fn is_leftover(id: &ObjectId, desired: &Desired, settled: &BTreeSet<String>) -> bool {
-    !desired.contains_key(id) && is_settled(id, settled)
+    !desired.contains_key(id) && belongs_to(id, settled)
 }
 
-/// An id has at most 64 beginnings; looking each up costs less than trying thousands of prefixes.
-fn is_settled(id: &ObjectId, settled: &BTreeSet<String>) -> bool {
+/// Whether an object is of one of the clusters with these prefixes. An id has at most 64 beginnings; looking each up
+/// costs less than trying thousands of prefixes.
+pub(super) fn belongs_to(id: &ObjectId, clusters: &BTreeSet<String>) -> bool {
     let ends = (1..=id.id.len()).filter(|end| id.id.is_char_boundary(*end));
     let mut prefixes = ends.filter_map(|end| id.id.get(..end));
-    prefixes.any(|prefix| settled.contains(prefix))
+    prefixes.any(|prefix| clusters.contains(prefix))
 }
 
 #[cfg(test)]

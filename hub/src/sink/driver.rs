@@ -210,7 +210,8 @@ impl Driver {
         let n_ours = observed.objects.len();
         let drift = self.schedule.on_observed(observed, occasion, Instant::now());
         if occasion == Occasion::Lost || drift > 0 {
-            info!(target = %self.sink.target(), n_ours, drift, ?occasion, "target observed");
+            let n_held = self.schedule.n_held();
+            info!(target = %self.sink.target(), n_ours, n_held, drift, ?occasion, "target observed");
         }
         self.reports.target.send_replace(Arc::new(summary));
         self.reports.metrics.observed(occasion, drift);

@@ -8,6 +8,9 @@
 //! No operation leaves a dangling reference: a put waits until all that it names is at the target, a delete until
 //! nothing of ours there names it, and then for a grace, since APISIX's workers apply kinds in their own time. A route
 //! that another one replaces waits until that one is there.
+//!
+//! What was restored from disk may be older than a target that remembers: nothing of a cluster that was not heard since
+//! is written there. A target that was once seen without its marker has nothing newer, and gets everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +20,7 @@ use tokio::time::Instant;
 
 use self::queue::{Due, Queue};
 use self::replacements::Replacements;
-use super::diff::Desired;
+use super::diff::{Desired, with_prefix};
 use super::{Actual, Operation, Ownership};
 use crate::desired::DesiredChanges;
 use crate::object::{Object, ObjectId, ObjectKind};
@@ -83,6 +86,9 @@ pub struct Schedule {
     marker: Arc<Object>,
     desired: Desired,
     settled: Arc<BTreeSet<String>>,
+    unheard: Arc<BTreeSet<String>>,
+    /// The marker was there whenever the target was observed: what is there may be newer than what was restored.
+    remembers: bool,
     actual: Actual,
     occupied: BTreeSet<ObjectId>,
     unsupported: BTreeMap<ObjectKind, String>,
@@ -138,6 +144,8 @@ impl Schedule {
             marker,
             desired,
             settled: Arc::default(),
+            unheard: Arc::default(),
+            remembers: true,
             actual: Actual::default(),
             occupied: BTreeSet::new(),
             unsupported: BTreeMap::new(),
@@ -181,6 +189,7 @@ impl Schedule {
         objects.insert(self.marker.id.clone(), self.marker.clone());
         let before = std::mem::replace(&mut self.desired, objects);
         let settled = std::mem::replace(&mut self.settled, changes.settled);
+        let unheard = std::mem::replace(&mut self.unheard, changes.unheard);
         for id in changes.ids.keys() {
             self.note_replacement(id);
         }
@@ -199,6 +208,25 @@ impl Schedule {
                 .collect();
             self.examine_all(&ids, now);
         }
+        self.examine_heard(&unheard, now);
+    }
+
+    fn examine_heard(&mut self, before: &Arc<BTreeSet<String>>, now: Instant) {
+        if Arc::ptr_eq(before, &self.unheard) {
+            return;
+        }
+        let heard = before.difference(&self.unheard);
+        let ids: Vec<ObjectId> = heard
+            .flat_map(|prefix| with_prefix(&self.desired, prefix))
+            .cloned()
+            .collect();
+        self.examine_all(&ids, now);
+    }
+
+    /// How many clusters nothing is written of, because they were not heard yet.
+    #[must_use]
+    pub fn n_held(&self) -> usize {
+        if self.remembers { self.unheard.len() } else { 0 }
     }
 
     /// Keeps the last content of what is no longer wanted, so that its deletion has a cause.

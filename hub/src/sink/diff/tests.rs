@@ -181,6 +181,7 @@ impl Run {
             objects: desired_of(after),
             settled: Arc::new(settled(true)),
             settled_changed: true,
+            ..DesiredChanges::default()
         };
         self.schedule.on_desired(changes, self.now);
         self.wanted = after.clone();

@@ -12,6 +12,8 @@ use crate::object::{Object, ObjectKind};
 use crate::sink::testing::fake::{FakeSink, ownership};
 use crate::sink::testing::{id, object, route, upstream};
 
+mod restored;
+
 /// A driver at work.
 struct Rig {
     writer: DesiredWriter,

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Refusal, Schedule};
 use crate::object::{Object, ObjectId, ObjectKind};
-use crate::sink::diff::{is_leftover, missing_reference, needs_put};
+use crate::sink::diff::{belongs_to, is_leftover, missing_reference, needs_put};
 use crate::view::Outcome;
 
 /// What has to be done about one object.
@@ -16,6 +16,8 @@ pub(super) enum Decision {
     Programmed(Arc<Object>),
     /// The target does not take this content.
     Refused(Refusal),
+    /// It was restored from disk, and the target may have a newer one.
+    Held,
     /// It cannot be made before this object is at the target, and that one is on its way.
     Waits(ObjectId),
     /// It cannot be made because of this object, which is refused or wanted by nobody.
@@ -45,6 +47,9 @@ impl Schedule {
         if let Some(refusal) = self.refusal(object) {
             return Decision::Refused(refusal);
         }
+        if self.is_held(id) {
+            return Decision::Held;
+        }
         match missing_reference(object, &self.actual) {
             Some(missing) if self.is_hopeless(missing) => Decision::Withheld(object.clone(), missing.clone()),
             Some(missing) => Decision::Waits(missing.clone()),
@@ -52,6 +57,10 @@ impl Schedule {
             None if self.actual.contains(id) => Decision::Fast(object.clone()),
             None => Decision::Slow(object.clone()),
         }
+    }
+
+    fn is_held(&self, id: &ObjectId) -> bool {
+        self.remembers && !self.unheard.is_empty() && belongs_to(id, &self.unheard)
     }
 
     fn decide_unwanted(&self, id: &ObjectId) -> Decision {
@@ -137,6 +146,7 @@ impl Schedule {
                 self.report(id, Outcome::Programmed(object.hash));
             }
             Decision::Refused(refusal) => self.on_refused(id, refusal, now),
+            Decision::Held => {}
             Decision::Waits(missing) => self.wait_for(missing, id),
             Decision::Withheld(object, missing) => self.withhold(&object, missing, now),
             Decision::Replaced(by) => {

@@ -33,6 +33,8 @@ impl Schedule {
         let touched = self.touched.take().unwrap_or_default();
         let suspects = self.in_order(&touched);
         self.adopt(observed, &touched);
+        // For good: what is there from now on was written by this run of the hub.
+        self.remembers &= self.is_marked();
         match occasion {
             Occasion::Lost => self.forgive(),
             // What the target refused for a reason of its own (a plugin that was off, say) is asked again: once a listing.
@@ -98,7 +100,7 @@ impl Schedule {
     fn is_in_order(&self, id: &ObjectId) -> bool {
         matches!(
             self.decide(id),
-            Decision::Programmed(_) | Decision::Replaced(_) | Decision::Nothing
+            Decision::Programmed(_) | Decision::Held | Decision::Replaced(_) | Decision::Nothing
         )
     }
 }
