@@ -20,7 +20,8 @@ async fn what_was_restored_is_not_written_over_what_is_newer() {
     let sink = FakeSink::new();
     programmed(&sink).await.stop().await;
     let mut rig = restarted(&sink);
-    let other = object(ObjectKind::Upstream, "hl-other", crate::sink::testing::labels(), &[]);
+    let body = serde_json::json!({"labels": crate::sink::testing::labels()});
+    let other = object(ObjectKind::Upstream, "hl-other", body, &[]);
     rig.want(&[&other]);
     rig.pass(700 * SECOND).await;
     assert_eq!(sink.take_writes(), ["put upstreams/hl-other"], "of others everything");
