@@ -1,5 +1,7 @@
 //! What a hub writes before it has heard the clusters that it restored from its disk.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 /// A hub that comes back with a disk that is a second older than the target: found by the simulation.
@@ -39,14 +41,17 @@ async fn what_was_restored_is_not_written_over_what_is_newer() {
     assert_eq!(sink.take_writes(), [""; 0], "a change is held too");
     rig.writer.heard("hl-c");
     rig.pass(3 * SECOND).await;
+    let written: BTreeSet<String> = sink.take_writes().into_iter().collect();
+    let missed = [
+        "put upstreams/hl-ca",
+        "put upstreams/hl-cb",
+        "put routes/hl-cr",
+        "put routes/hl-cs",
+    ];
     assert_eq!(
-        sink.take_writes(),
-        [
-            "put upstreams/hl-ca",
-            "put upstreams/hl-cb",
-            "put routes/hl-cr",
-            "put routes/hl-cs"
-        ]
+        written,
+        missed.map(str::to_owned).into(),
+        "each, the lanes side by side"
     );
     assert_eq!(rig.seen["upstreams/hl-ca"], Outcome::Programmed(upstream("a", 2).hash));
     rig.stop().await;
