@@ -1,7 +1,7 @@
 //! What the tests and the demo stand on: stand-ins for everything around Hubline.
 //!
 //! - [`apisix`]: a stand-in for APISIX: Admin API and a data plane that proxies.
-//! - [`bench`]: what `cargo bench-peers` runs.
+//! - [`mod@bench`]: what `cargo bench-peers` runs.
 //! - [`demo`]: what `cargo demo` runs.
 //! - [`kube`]: real kube-apiservers with etcd, started per test.
 //! - [`link`]: TCP links that can be cut, delayed and slowed.
