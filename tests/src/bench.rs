@@ -15,7 +15,6 @@ mod restart;
 mod single;
 mod table;
 mod target;
-mod usage;
 mod verdict;
 
 use std::io::Write;

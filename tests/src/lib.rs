@@ -17,6 +17,7 @@
 
 pub mod apisix;
 pub mod bench;
+mod build;
 pub mod demo;
 pub mod echo;
 pub mod kube;
@@ -27,3 +28,4 @@ pub mod program;
 pub mod scale;
 pub mod scripted;
 pub mod system;
+mod usage;

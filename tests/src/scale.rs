@@ -8,7 +8,6 @@
 mod figures;
 mod fleet;
 mod hub;
-mod process;
 mod reconnect;
 mod stages;
 mod table;

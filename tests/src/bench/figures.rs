@@ -46,6 +46,15 @@ pub(super) struct Usage {
     pub(super) peak_memory_bytes: u64,
 }
 
+impl From<crate::usage::Usage> for Usage {
+    fn from(usage: crate::usage::Usage) -> Self {
+        Self {
+            cpu_seconds: usage.cpu_seconds,
+            peak_memory_bytes: usage.peak_memory_bytes,
+        }
+    }
+}
+
 /// From the agent's start to the last object at the target.
 #[derive(Debug, Serialize)]
 pub(super) struct Cold {

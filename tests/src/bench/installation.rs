@@ -17,9 +17,9 @@ use super::binaries::Binaries;
 use super::cluster::Cluster;
 use super::figures::Usage;
 use super::target::Target;
-use super::usage::usage;
 use crate::kube::process::Process;
 use crate::ports::free_port;
+use crate::usage::usage;
 
 /// The cluster's name.
 const CLUSTER: &str = "bench";
@@ -113,7 +113,7 @@ impl Installation {
             Part::Agent => &self.agent,
             Part::Hub => &self.hub,
         };
-        usage(process.as_ref().context("it does not run")?.id())
+        Ok(usage(process.as_ref().context("it does not run")?.id())?.into())
     }
 
     /// Bytes that the agent sent to the hub over the connection that is open; none when `ss` does not tell.

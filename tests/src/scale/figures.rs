@@ -6,9 +6,9 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::fleet::MessageBytes;
-use super::process::Usage;
 use super::stages::number;
 use super::wire::Passed;
+use crate::usage::Usage;
 
 /// Both sizes.
 #[derive(Debug, Serialize)]

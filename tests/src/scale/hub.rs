@@ -13,11 +13,12 @@ use hubline_hub::config::{ApiAddress, ClusterConfig, HubConfig};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::process::{Usage, usage};
 use super::target::Target;
 use super::world::{World, cluster};
 use super::{Options, Profile, progress};
+use crate::build::Executables;
 use crate::ports::free_port;
+use crate::usage::{Usage, usage};
 
 /// Between two looks at something that tells nobody when it changes. Each costs the hub a listing of its metrics.
 const POLL: Duration = Duration::from_millis(100);
@@ -40,27 +41,8 @@ impl Binary {
             Profile::Dev => "dev",
         };
         progress(&format!("building the hub, profile {profile}"));
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(cargo)
-            .args(["build", "--quiet", "-p", "hubline-hub", "--profile", profile])
-            .arg("--message-format=json-render-diagnostics")
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
-            .stderr(Stdio::inherit())
-            .output()
-            .await
-            .context("cannot run cargo")?;
-        ensure!(output.status.success(), "cargo build ended with {}", output.status);
-        let lines = output.stdout.split(|&byte| byte == b'\n');
-        let executable = |line| {
-            serde_json::from_slice::<serde_json::Value>(line).ok()?["executable"]
-                .as_str()
-                .map(PathBuf::from)
-        };
-        let mut built = lines.filter_map(executable);
-        built
-            .find(|path| path.ends_with("hubline-hub"))
-            .map(Self)
-            .context("cargo built no hubline-hub")
+        let built = Executables::build(profile, &["hubline-hub"]).await?;
+        Ok(Self(built.named("hubline-hub")?))
     }
 }
 

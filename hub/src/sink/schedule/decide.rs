@@ -153,7 +153,7 @@ impl Schedule {
                 self.unreport(id);
                 self.wait_for(by, id);
             }
-            _ if self.is_retrying(id, now) => {}
+            _ if self.is_retrying(id) => {}
             Decision::Fast(_) => self.fast.push(id.clone(), since),
             // Its batch has been, and went on without it.
             Decision::Batch(_) if self.is_repaired(id) => drop(self.puts.insert(id.clone(), since)),
@@ -164,7 +164,7 @@ impl Schedule {
         }
     }
 
-    fn is_retrying(&self, id: &ObjectId, _now: Instant) -> bool {
+    fn is_retrying(&self, id: &ObjectId) -> bool {
         self.retries.contains_key(id) && self.retry_due.contains(id)
     }
 

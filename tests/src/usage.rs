@@ -1,21 +1,29 @@
-//! What a process has used so far, as the kernel counts it.
+//! What a process uses, as the kernel counts it.
 
 use std::fs;
 
 use anyhow::{Context, Result};
-
-use super::figures::Usage;
+use serde::Serialize;
 
 /// Clock ticks a second in `/proc`: `USER_HZ`, 100 on every Linux that user space sees.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// CPU time of all its threads and the most memory it ever had.
-pub(super) fn usage(process: u32) -> Result<Usage> {
+/// What a process used so far.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Usage {
+    pub(crate) cpu_seconds: f64,
+    pub(crate) memory_bytes: u64,
+    pub(crate) peak_memory_bytes: u64,
+}
+
+/// CPU time of all its threads, its resident memory, and the most that ever was.
+pub(crate) fn usage(process: u32) -> Result<Usage> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     Ok(Usage {
         cpu_seconds: cpu_seconds(&stat).context("/proc/PID/stat has no times")?,
-        peak_memory_bytes: peak_memory(&status).context("/proc/PID/status has no VmHWM")?,
+        memory_bytes: kibibytes(&status, "VmRSS:").context("/proc/PID/status has no VmRSS")?,
+        peak_memory_bytes: kibibytes(&status, "VmHWM:").context("/proc/PID/status has no VmHWM")?,
     })
 }
 
@@ -27,8 +35,8 @@ fn cpu_seconds(stat: &str) -> Option<f64> {
     Some((user + system) / TICKS_PER_SECOND)
 }
 
-fn peak_memory(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+fn kibibytes(status: &str, field: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }
@@ -41,7 +49,7 @@ mod tests {
     fn proc_is_read() {
         let stat = "7 (a (b) c) S 1 7 7 0 -1 4194560 99 0 0 0 120 30 0 0 20 0 9 0 1 2 3";
         assert_eq!(cpu_seconds(stat), Some(1.5));
-        assert_eq!(peak_memory("Name:\ta\nVmHWM:\t    2048 kB\n"), Some(2 << 20));
-        assert!(usage(std::process::id()).unwrap().peak_memory_bytes > 0);
+        assert_eq!(kibibytes("Name:\ta\nVmHWM:\t    2048 kB\n", "VmHWM:"), Some(2 << 20));
+        assert!(usage(std::process::id()).unwrap().memory_bytes > 0);
     }
 }
