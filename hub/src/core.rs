@@ -213,7 +213,10 @@ impl Core {
     }
 
     fn inbound(&mut self, inbound: Inbound) {
-        self.on(&inbound.cluster, inbound.event, inbound.received);
+        // The name that every key of the cluster shares, not the session's own copy of it.
+        let known = self.clusters.get_key_value(&inbound.cluster);
+        let id = known.map_or(inbound.cluster, |(id, _)| id.clone());
+        self.on(&id, inbound.event, inbound.received);
     }
 
     fn tick(&mut self) {

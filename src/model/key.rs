@@ -1,5 +1,6 @@
 //! What names a resource: `(cluster, source group/kind, namespace, name, section)` and the resource's kind.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -101,13 +102,36 @@ impl fmt::Display for ResourceKind {
 }
 
 /// The API group and kind of the object a resource was made from; the core group is empty.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupKind {
     /// API group, as `networking.k8s.io`; empty for the core group.
     pub group: Arc<str>,
     /// Kind, as `Ingress`.
     pub kind: Arc<str>,
+}
+
+impl Ord for GroupKind {
+    /// By group, then kind.
+    fn cmp(&self, other: &Self) -> Ordering {
+        shared_order(&self.group, &other.group).then_with(|| shared_order(&self.kind, &other.kind))
+    }
+}
+
+impl PartialOrd for GroupKind {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The order of two texts. Maps of a hub compare keys of the same cluster nearly always, whose texts are shared:
+/// what is the same need not be read, and it is not in any cache.
+pub(super) fn shared_order<T: Ord + ?Sized>(one: &Arc<T>, other: &Arc<T>) -> Ordering {
+    if Arc::ptr_eq(one, other) {
+        Ordering::Equal
+    } else {
+        one.cmp(other)
+    }
 }
 
 impl GroupKind {
@@ -151,9 +175,21 @@ pub struct KeyParts {
 }
 
 /// Names one resource within its cluster; cloning costs a reference count.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Key(Arc<KeyParts>);
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        shared_order(&self.0, &other.0)
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Key {
     /// A key of its parts.

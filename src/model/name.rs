@@ -25,9 +25,21 @@ pub enum ModelError {
 }
 
 /// One Kubernetes cluster (or manifest directory): a DNS-1123 label, unique at the hub.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ClusterId(std::sync::Arc<str>);
+
+impl Ord for ClusterId {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        super::key::shared_order(&self.0, &other.0)
+    }
+}
+
+impl PartialOrd for ClusterId {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl ClusterId {
     /// Checks and keeps a cluster's name.

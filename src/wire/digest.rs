@@ -13,6 +13,8 @@ use crate::model::{Group, Key};
 
 /// Hash of one resource's encoded bytes as sent: the first 128 bits of BLAKE3.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+// Aligned to 16 bytes it would take 32 in an `Option`, and a hub keeps some ten of them for each resource.
+#[repr(Rust, packed(8))]
 pub struct ContentHash(pub u128);
 
 impl ContentHash {
@@ -31,7 +33,7 @@ impl fmt::Debug for ContentHash {
 
 impl fmt::Display for ContentHash {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{:032x}", self.0)
+        write!(out, "{:032x}", { self.0 })
     }
 }
 
@@ -45,6 +47,7 @@ fn first_128_bits(hash: &blake3::Hash) -> u128 {
 
 /// Sum of content hashes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(Rust, packed(8))]
 pub struct Digest(pub u128);
 
 impl Digest {

@@ -5,7 +5,7 @@ pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
 /// Where snapshot parts and deltas are cut, in bytes. DESIGN section 4 allows 1 MiB; both sides keep buffers of the
 /// largest message that there was for as long as a stream lives, which with a thousand agents is memory.
-pub const PART_BYTES: usize = 1 << 18;
+pub const PART_BYTES: usize = 1 << 16;
 
 /// Largest encoded resource in bytes. APISIX's Admin API refuses bodies over 1.5 MiB, so a larger one could never be written.
 pub const MAX_RESOURCE_BYTES: usize = 3 << 19;
@@ -29,8 +29,11 @@ pub const MAX_BUCKET_BITS: u32 = 10;
 /// Longest text for people in bytes, as Kubernetes bounds the note of an Event (1 kB). Longer ones are shortened.
 pub const MAX_TEXT_BYTES: usize = 1_024;
 
+/// Most bytes of one message of texts for people: diagnostics, statuses and held changes, which are cut by count too.
+pub const TEXTS_BYTES: usize = 1 << 18;
+
 /// Most diagnostics that travel, and most held changes in an acknowledgement; how many more there are is said.
 pub const MAX_DIAGNOSTICS: usize = 1_000;
 
-/// Most resource statuses in one message: 1,000 of some 200 bytes. Where they are longer [`PART_BYTES`] cuts them.
+/// Most resource statuses in one message: 1,000 of some 200 bytes. Where they are longer [`TEXTS_BYTES`] cuts them.
 pub const STATUS_BATCH: usize = 1_000;

@@ -364,11 +364,14 @@ fn the_longest_texts_stay_within_a_message() {
     };
     let bytes = codec::to_hub_wire(HubMessage::Status(status)).encoded_len();
     assert!(
-        (limits::PART_BYTES / 2..=limits::PART_BYTES).contains(&bytes),
+        (limits::TEXTS_BYTES / 2..=limits::TEXTS_BYTES).contains(&bytes),
         "{bytes}"
     );
     assert_eq!(text::fitting(&statuses[..0], 10), 0);
-    assert_eq!(text::fitting(&vec![wordy(1); 5_000], 1_000), 1_000);
+    assert_eq!(
+        text::fitting(&vec![wordy(1); 5_000], limits::STATUS_BATCH),
+        limits::STATUS_BATCH
+    );
 }
 
 mod laws {

@@ -1,6 +1,6 @@
 //! Texts for people on the wire: shortened, and counted, so that no message grows beyond its bound for their sake.
 
-use super::limits::{MAX_TEXT_BYTES, PART_BYTES};
+use super::limits::{MAX_TEXT_BYTES, TEXTS_BYTES};
 use super::{Held, ResourceStatus};
 use crate::model::{Diagnostic, Key};
 
@@ -20,14 +20,14 @@ pub fn shortened(mut text: String) -> String {
     text
 }
 
-/// How many of these, from the first on, travel in one message: at most `count`, and at most [`PART_BYTES`] together,
+/// How many of these, from the first on, travel in one message: at most `count`, and at most [`TEXTS_BYTES`] together,
 /// but one in any case.
 #[must_use]
 pub fn fitting<T: OnWire>(items: &[T], count: usize) -> usize {
     let mut bytes = 0;
     let fits = |item: &&T| {
         bytes += item.most_bytes();
-        bytes <= PART_BYTES
+        bytes <= TEXTS_BYTES
     };
     let fitting = items.iter().take(count).take_while(fits).count();
     fitting.max(1).min(items.len())

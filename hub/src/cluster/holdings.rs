@@ -71,7 +71,10 @@ impl Holdings {
     pub(super) fn put(&mut self, received: Received, outcome: &mut Outcome) {
         let Received { encoded, key, content } = received;
         let hash = encoded.hash();
-        let before = self.entries.get(&key).map(|held| held.received);
+        let known = self.entries.get_key_value(&key);
+        let known = known.map(|(key, held)| (key.clone(), held.received));
+        // The key that all maps share already, not another copy of it.
+        let (key, before) = known.map_or((key, None), |(key, received)| (key, Some(received)));
         if before == Some(hash) {
             return;
         }

@@ -1,4 +1,4 @@
-//! Who refers to whom, both ways.
+//! Who refers to whom, the way back: what something refers to, it says itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,25 +9,23 @@ use crate::few::Few;
 /// References between resources; each change costs what it changes.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    forward: BTreeMap<GlobalKey, Few<GlobalKey>>,
     backward: BTreeMap<GlobalKey, Few<GlobalKey>>,
 }
 
 impl Index {
-    /// Replaces what `from` refers to; returns those that it did not refer to before or no longer does.
-    pub(super) fn set(&mut self, from: &GlobalKey, to: &Few<GlobalKey>) -> BTreeSet<GlobalKey> {
-        let before = if to.is_empty() {
-            self.forward.remove(from)
-        } else {
-            self.forward.insert(from.clone(), to.clone())
-        };
-        let before = before.unwrap_or_default();
+    /// `from` referred to `before` and now refers to `now`; returns what is in one of them alone.
+    pub(super) fn set(
+        &mut self,
+        from: &GlobalKey,
+        before: &Few<GlobalKey>,
+        now: &Few<GlobalKey>,
+    ) -> BTreeSet<GlobalKey> {
         let mut changed = BTreeSet::new();
-        for gone in before.iter().filter(|it| !to.contains(it)) {
+        for gone in before.iter().filter(|it| !now.contains(it)) {
             self.unlink(from, gone);
             changed.insert(gone.clone());
         }
-        for new in to.iter().filter(|it| !before.contains(it)) {
+        for new in now.iter().filter(|it| !before.contains(it)) {
             self.backward.entry(new.clone()).or_default().insert(from.clone());
             changed.insert(new.clone());
         }

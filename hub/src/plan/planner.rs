@@ -33,7 +33,8 @@ pub struct Planner {
     endpoints: Index,
     /// Routes → services and plugin sets that their objects refer to: only these have objects.
     used: Index,
-    rendered: BTreeMap<GlobalKey, Rendered>,
+    /// Boxed: half of a map's room is empty, which costs less the smaller its values are.
+    rendered: BTreeMap<GlobalKey, Box<Rendered>>,
     renderings: u64,
 }
 
@@ -125,16 +126,20 @@ impl Planner {
             cluster: cluster.clone(),
             key: change.key.clone(),
         };
-        let resource = change.now.as_ref().map(|stored| stored.resource.as_ref());
+        let before = self.resources.get(&key).map(|stored| Arc::clone(&stored.resource));
+        let (before, now) = (
+            before.as_deref(),
+            change.now.as_ref().map(|stored| stored.resource.as_ref()),
+        );
         match key.key.kind {
             ResourceKind::Route | ResourceKind::StreamRoute => {
-                self.named.set(&key, &names(cluster, resource));
+                self.named.set(&key, &names(cluster, before), &names(cluster, now));
                 dirty.owners.insert(key.clone());
             }
             ResourceKind::Certificate | ResourceKind::Consumer | ResourceKind::GlobalRule => {
                 dirty.owners.insert(key.clone());
             }
-            ResourceKind::Service => self.take_service(&key, resource, dirty),
+            ResourceKind::Service => self.take_service(&key, before, now, dirty),
             ResourceKind::EndpointSet => dirty.shared.extend(self.endpoints.referrers(&key).cloned()),
             ResourceKind::PluginSet => {
                 let referrers = self.named.referrers(&key).chain(self.used.referrers(&key));
@@ -150,16 +155,13 @@ impl Planner {
     }
 
     /// Routes hold only the service's id: they are rendered again when it comes or goes, not when it changes.
-    fn take_service(&mut self, key: &GlobalKey, resource: Option<&Resource>, dirty: &mut Dirty) {
-        let endpoints = match resource {
-            Some(Resource::Service(service)) => Few::One(sibling(&key.cluster, &service.endpoints)),
-            _ => Few::default(),
-        };
-        if endpoints.is_empty() == self.resources.contains_key(key) {
+    fn take_service(&mut self, key: &GlobalKey, before: Option<&Resource>, now: Option<&Resource>, dirty: &mut Dirty) {
+        if before.is_some() != now.is_some() {
             let referrers = self.named.referrers(key).chain(self.used.referrers(key));
             dirty.owners.extend(referrers.cloned());
         }
-        self.endpoints.set(key, &endpoints);
+        let endpoints = |resource| endpoints(&key.cluster, resource);
+        self.endpoints.set(key, &endpoints(before), &endpoints(now));
         dirty.shared.insert(key.clone());
     }
 
@@ -177,7 +179,9 @@ impl Planner {
         let mut output = Output::default();
         for key in dirty.owners {
             let rendered = self.render_owner(&key);
-            dirty.shared.extend(self.used.set(&key, &rendered.uses));
+            let none = Few::default();
+            let before = self.rendered.get(&key).map_or(&none, |rendered| &rendered.uses);
+            dirty.shared.extend(self.used.set(&key, before, &rendered.uses));
             self.keep(key, rendered, &mut output);
         }
         for key in dirty.shared {
@@ -272,7 +276,7 @@ impl Planner {
         let before = if empty {
             self.rendered.remove(&key)
         } else {
-            self.rendered.insert(key.clone(), rendered)
+            self.rendered.insert(key.clone(), Box::new(rendered))
         };
         let before = before.unwrap_or_default();
         for gone in &before.objects {
@@ -306,6 +310,14 @@ fn sibling(cluster: &ClusterId, key: &Key) -> GlobalKey {
     GlobalKey {
         cluster: cluster.clone(),
         key: key.clone(),
+    }
+}
+
+/// The endpoint set of a service.
+fn endpoints(cluster: &ClusterId, resource: Option<&Resource>) -> Few<GlobalKey> {
+    match resource {
+        Some(Resource::Service(service)) => Few::One(sibling(cluster, &service.endpoints)),
+        _ => Few::default(),
     }
 }
 

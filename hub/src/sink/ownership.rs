@@ -42,7 +42,7 @@ impl Ownership {
     /// The marker: a static upstream without nodes that nothing refers to. While it is there, the target remembers.
     #[must_use]
     pub fn marker(&self) -> Arc<Object> {
-        let hash = format!("{:032x}", ContentHash::of(self.hub.as_bytes()).0);
+        let hash = format!("{:032x}", { ContentHash::of(self.hub.as_bytes()).0 });
         let hex: String = hash.chars().take(10).collect();
         let id = ObjectId {
             kind: ObjectKind::Upstream,

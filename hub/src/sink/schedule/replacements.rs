@@ -14,6 +14,7 @@ use crate::plan::label_value;
 
 /// Hash of the labels that name a source object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(Rust, packed(8))]
 pub(in crate::sink) struct Owner(u128);
 
 impl Owner {
