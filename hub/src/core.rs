@@ -30,7 +30,7 @@ use crate::ingest::{Inbound, Sessions};
 use crate::object::ObjectId;
 use crate::persist;
 use crate::plan::id::{ClusterRegistry, Prefix};
-use crate::plan::{PlanOptions, PlanOutput, Planner};
+use crate::plan::{PlanOptions, PlanOutput, Planner, Routing};
 use crate::view::{ClusterSummary, Outcome, Phase, Problem, ProblemKind, TargetSummary, View};
 use clock::Clock;
 use made::Made;
@@ -120,6 +120,9 @@ impl Core {
             core.take_in(cluster);
         }
         core.configured();
+        // They follow from the configuration and what was restored alone.
+        let of_paths = core.prefix.paths_prefix();
+        core.handles.desired.settle([of_paths]);
         core.publish();
         core
     }
@@ -197,13 +200,13 @@ impl Core {
                 self.clusters.insert(name.clone(), Cluster::new(name.clone()));
             }
         }
+        let routing = |config: &ClusterConfig| Routing::new(config.effective_paths(), config.allowed());
+        let routings = list.iter().map(|config| (config.name.clone(), routing(config)));
+        let output = self.planner.reach(routings);
+        self.planned(output, Instant::now());
         let ids: Vec<_> = self.clusters.keys().cloned().collect();
         for id in ids {
             let listed = list.get(&id);
-            if let Some(config) = listed {
-                let output = self.planner.apply(&id, &[], &[], &config.effective_paths());
-                self.planned(output, Instant::now());
-            }
             let settings = listed.map(|config| Settings {
                 uid: config.uid.clone(),
                 max_resources: self.max_resources,
@@ -295,7 +298,7 @@ impl Core {
             self.statuses.touch(&key);
         }
         let verdicts = self.federation.apply(id, changes);
-        let output = self.planner.apply(id, changes, &verdicts, &[]);
+        let output = self.planner.apply(id, changes, &verdicts);
         self.planned(output, since);
     }
 

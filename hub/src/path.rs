@@ -1,9 +1,16 @@
-//! Paths: the ways from APISIX to a cluster.
+//! Paths: the ways from APISIX to a cluster, which of them work, and which one carries the traffic.
 //!
-//! For now each cluster has one path, straight to its pods; probers, verdicts and orders come with failover.
-//! Plan already takes a list.
+//! Here stand what an operator configures of them; probers, verdicts and orders are in the modules.
+
+pub mod allow;
+pub mod mapping;
+pub mod reach;
 
 use serde::{Deserialize, Serialize};
+
+pub use allow::Allowed;
+pub use mapping::Mapping;
+pub use reach::{Gateway, GatewayScheme, HostPort, Identity, NodePorts, Reach};
 
 /// One way from APISIX to a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +24,18 @@ pub struct Path {
     pub rank: u8,
     /// What its node addresses are.
     pub reach: Reach,
+    /// With reach `node-ports`: which addresses of how many nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_ports: Option<NodePorts>,
+    /// With reach `gateway`: where it is and how it is spoken to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Gateway>,
+    /// Prefixes that a 1:1 NAT shows as others on this path; applied to addresses of pods and nodes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mapping: Vec<Mapping>,
+    /// Where the agent's echo port is found on this path; what the agent says, mapped, when there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub echo: Vec<HostPort>,
 }
 
 /// What kind of line a path takes.
@@ -29,14 +48,6 @@ pub enum PathKind {
     PublicNetwork,
 }
 
-/// What a path's node addresses are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reach {
-    /// Pod addresses, straight.
-    Pods,
-}
-
 impl Path {
     /// The path of a cluster that configures none: its pods, straight.
     #[must_use]
@@ -46,6 +57,33 @@ impl Path {
             kind: PathKind::PrivateLine,
             rank: 0,
             reach: Reach::Pods,
+            node_ports: None,
+            gateway: None,
+            mapping: Vec::new(),
+            echo: Vec::new(),
         }
+    }
+
+    /// What is wrong with it as a whole; `field` is where it stands.
+    pub fn validate(&self, field: &str, faults: &mut Vec<String>) {
+        match (self.reach, &self.gateway) {
+            (Reach::Gateway, None) => faults.push(format!("{field}.gateway is missing; reach gateway needs it")),
+            (Reach::Gateway, Some(gateway)) => gateway.validate(&format!("{field}.gateway"), faults),
+            (_, Some(_)) => faults.push(format!("{field}.gateway is only for reach gateway")),
+            (_, None) => {}
+        }
+        if let Some(node_ports) = &self.node_ports {
+            if self.reach != Reach::NodePorts {
+                faults.push(format!("{field}.nodePorts is only for reach node-ports"));
+            }
+            node_ports.validate(&format!("{field}.nodePorts"), faults);
+        }
+        mapping::validate(&self.mapping, &format!("{field}.mapping"), faults);
+    }
+
+    /// An address as it is reached on this path.
+    #[must_use]
+    pub fn mapped(&self, address: std::net::IpAddr) -> std::net::IpAddr {
+        mapping::apply(&self.mapping, address)
     }
 }

@@ -14,13 +14,16 @@
 pub mod apisix_yaml;
 mod certificate;
 pub mod dry_run;
+pub mod gateways;
 pub mod id;
 mod index;
+mod manner;
 mod nodes;
 mod paths;
 mod planner;
 mod plugins;
 mod route;
+pub mod routing;
 mod scope;
 mod stream_route;
 #[cfg(test)]
@@ -33,6 +36,7 @@ use std::sync::Arc;
 use hubline::model::{ClusterId, GlobalKey};
 
 pub use planner::Planner;
+pub use routing::Routing;
 pub(crate) use scope::label_value;
 
 use crate::object::{Object, ObjectId};

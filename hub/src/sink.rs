@@ -108,6 +108,8 @@ pub struct Observed {
     pub occupied: BTreeSet<ObjectId>,
     /// How many objects of others there are.
     pub foreign: BTreeMap<ObjectKind, u64>,
+    /// A global rule of somebody else with the plugin of a diversion, if there is one.
+    pub foreign_split: Option<String>,
     /// Kinds that this target does not serve, and its words.
     pub unsupported: BTreeMap<ObjectKind, String>,
 }

@@ -155,6 +155,8 @@ pub struct TargetSummary {
     pub observed: bool,
     /// Objects of others that were seen there, by collection.
     pub foreign: Vec<(String, u64)>,
+    /// A global rule of somebody else with plugin `traffic-split`, which keeps clusters from being diverted.
+    pub foreign_split: Option<String>,
     /// Why it cannot be reached, if so.
     pub error: Option<String>,
 }

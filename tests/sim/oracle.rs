@@ -16,7 +16,6 @@ use hubline_hub::change::{Change as Effective, Stored};
 use hubline_hub::cluster::check;
 use hubline_hub::federate::Federation;
 use hubline_hub::object::{Cause, Object as Planned, ObjectId as PlannedId, ObjectKind};
-use hubline_hub::path::Path;
 use hubline_hub::plan::dry_run::dry_run;
 use hubline_hub::plan::{PlanOptions, Planner};
 use hubline_hub::sink::Seen;
@@ -120,7 +119,7 @@ impl Oracle {
         });
         let changes = effective(translator.drain());
         let verdicts = self.federation.apply(cluster, &changes);
-        let output = self.planner.apply(cluster, &changes, &verdicts, &[Path::direct()]);
+        let output = self.planner.apply(cluster, &changes, &verdicts);
         for (id, object) in output.objects {
             self.wanted(id, object.as_deref());
         }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use hubline::model::ClusterId;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::path::Path;
+use crate::path::{Allowed, Path};
 
 /// One cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,10 @@ pub struct ClusterConfig {
     /// The UID of its namespace `kube-system`; without one the first that is seen is pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
+    /// Networks that its nodes, pods and gateways lie in: nothing else is planned or probed. None means everything but
+    /// loopback, link-local, multicast and unspecified addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<IpNet>,
     /// The ways to it; none means straight to its pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<Path>,
@@ -28,8 +33,15 @@ impl ClusterConfig {
         Self {
             name,
             uid: None,
+            allow: Vec::new(),
             paths: Vec::new(),
         }
+    }
+
+    /// The networks that it may name.
+    #[must_use]
+    pub fn allowed(&self) -> Allowed {
+        Allowed::new(&self.allow)
     }
 
     /// The ways to it, the best first.

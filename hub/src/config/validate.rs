@@ -100,7 +100,9 @@ fn cluster_faults(at: usize, cluster: &ClusterConfig, faults: &mut Vec<String>) 
                 path.name
             ));
         }
-        faults.extend(label(&format!("clusters.{at}.paths.{path_at}.name"), &path.name));
+        let field = format!("clusters.{at}.paths.{path_at}");
+        faults.extend(label(&format!("{field}.name"), &path.name));
+        path.validate(&field, faults);
     }
 }
 

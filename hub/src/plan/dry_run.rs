@@ -11,7 +11,6 @@ use crate::change::{Change, Stored};
 use crate::cluster::{Refusal, check};
 use crate::federate::Federation;
 use crate::object::Object;
-use crate::path::Path;
 use crate::view::{Problem, ProblemKind};
 
 /// Objects, sorted by id, and problems, sorted by key.
@@ -40,7 +39,7 @@ pub fn dry_run(snapshots: Vec<Snapshot>, options: PlanOptions) -> Result<Planned
 
 fn apply(federation: &mut Federation, planner: &mut Planner, cluster: &ClusterId, changes: &[Change]) {
     let verdicts = federation.apply(cluster, changes);
-    planner.apply(cluster, changes, &verdicts, &[Path::direct()]);
+    planner.apply(cluster, changes, &verdicts);
 }
 
 /// What a hub would take of a snapshot, and what it would quarantine.

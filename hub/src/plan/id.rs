@@ -106,6 +106,12 @@ impl Prefix {
         format!("{}-{}-", self.0, cluster_hash(cluster))
     }
 
+    /// How the ids of what belongs to paths and no resource begin; "paths" is no hash of a cluster.
+    #[must_use]
+    pub fn paths_prefix(&self) -> String {
+        format!("{}-paths-", self.0)
+    }
+
     /// A PCRE pattern for the ids of all routes of a cluster that a diversion may move.
     #[must_use]
     pub fn route_pattern(&self, cluster: &ClusterId) -> String {

@@ -1,12 +1,14 @@
-//! Nodes of upstreams: which endpoints take traffic, over which paths.
+//! Nodes of upstreams: which addresses take a service's traffic, over which paths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
-use hubline::model::{EndpointSet, EndpointState};
+use hubline::model::{Endpoint, EndpointSet, EndpointState, Node, Service, TrafficPolicy};
 use serde_json::{Value, json};
 
-use crate::path::{Path, Reach};
+use super::manner::Manner;
+use super::routing::Routing;
+use crate::path::{HostPort, NodePorts, Path, Reach};
 
 /// How far cluster tiers lie apart in APISIX's priority: ranks of paths are below.
 const TIER: i32 = 256;
@@ -17,31 +19,151 @@ pub(super) fn priority(tier: u8, rank: u8) -> i32 {
     -(i32::from(tier) * TIER + i32::from(rank))
 }
 
-/// Nodes for a set over a cluster's paths, sorted, and addresses that APISIX cannot take.
-///
-/// Ready endpoints, or those that drain when none is ready. All weights are 1: endpoints of one service share equally.
-/// APISIX keys nodes by `host:port`, so the same address over two paths stands on the better one only.
-pub(super) fn nodes(set: &EndpointSet, paths: &[Path]) -> (Vec<Value>, Vec<String>) {
-    let mut nodes = BTreeMap::<(String, u16), i32>::new();
-    let mut refused = Vec::new();
-    for endpoint in serving(set) {
-        let Some(host) = host(&endpoint.address) else {
-            refused.push(endpoint.address.clone());
-            continue;
+/// A service and what of its cluster its nodes follow from.
+#[derive(Debug)]
+pub(super) struct Backends<'a> {
+    /// The service.
+    pub(super) service: &'a Service,
+    /// Its endpoints.
+    pub(super) set: &'a EndpointSet,
+    /// The cluster's nodes by name.
+    pub(super) nodes: Vec<(&'a str, &'a Node)>,
+    /// What tells the service from others, so that services spread over nodes.
+    pub(super) seed: String,
+}
+
+/// The nodes of an upstream.
+#[derive(Debug)]
+pub(super) struct Nodes {
+    /// How they are spoken to.
+    pub(super) manner: Manner,
+    /// Sorted.
+    pub(super) nodes: Vec<Value>,
+    /// Addresses that APISIX cannot take.
+    pub(super) unusable: BTreeSet<String>,
+    /// Addresses that the operator does not allow the cluster.
+    pub(super) not_allowed: BTreeSet<String>,
+}
+
+type Address = (String, u16);
+
+impl Backends<'_> {
+    /// The nodes over a cluster's paths: those of the first path that has any, and of each later one that is spoken to
+    /// in the same manner, at a lower priority.
+    ///
+    /// Ready endpoints, or those that drain when none is ready. All weights are 1: endpoints of one service share
+    /// equally. APISIX keys nodes by `host:port`, so the same address over two paths stands on the better one only.
+    pub(super) fn over(&self, routing: &Routing) -> Nodes {
+        let mut found = Nodes {
+            manner: Manner::of_service(self.service),
+            nodes: Vec::new(),
+            unusable: BTreeSet::new(),
+            not_allowed: BTreeSet::new(),
         };
-        for path in paths {
-            let priority = priority(0, path.rank);
-            let address = match path.reach {
-                Reach::Pods => (host.clone(), endpoint.port.get()),
+        let mut nodes = BTreeMap::<Address, i32>::new();
+        // A service that is scaled to zero has nothing behind any gateway either.
+        let paths = routing.in_order().filter(|_| serving(self.set).next().is_some());
+        for (position, path) in (0_u8..).zip(paths) {
+            let Some(manner) = Manner::on(path, self.service) else {
+                continue;
             };
-            let best = nodes.entry(address).or_insert(priority);
-            *best = priority.max(*best);
+            let addresses = self.allowed(path, routing, &mut found);
+            if nodes.is_empty() && !addresses.is_empty() {
+                found.manner = manner;
+            } else if found.manner != manner {
+                continue;
+            }
+            for address in addresses {
+                nodes.entry(address).or_insert(priority(0, position));
+            }
+        }
+        let nodes = nodes.iter();
+        found.nodes = nodes.map(|((host, port), at)| node(host, *port, *at)).collect();
+        found
+    }
+
+    fn allowed(&self, path: &Path, routing: &Routing, found: &mut Nodes) -> Vec<Address> {
+        let mut usable = Vec::new();
+        for (address, port) in self.addresses(path) {
+            match host(&address).map(|host| mapped(path, host)) {
+                None => drop(found.unusable.insert(address)),
+                Some(host) if !routing.allowed.host(&host) => drop(found.not_allowed.insert(host)),
+                Some(host) => usable.push((host, port)),
+            }
+        }
+        usable
+    }
+
+    fn addresses(&self, path: &Path) -> Vec<Address> {
+        match path.reach {
+            Reach::Pods => serving(self.set)
+                .map(|endpoint| (endpoint.address.clone(), endpoint.port.get()))
+                .collect(),
+            Reach::NodePorts => self.node_ports(path.node_ports.unwrap_or_default()),
+            Reach::LoadBalancer => self.load_balancer(),
+            Reach::Gateway => path
+                .gateway
+                .iter()
+                .flat_map(|gateway| of_gateway(&gateway.addresses))
+                .collect(),
         }
     }
-    let nodes = nodes
+
+    fn load_balancer(&self) -> Vec<Address> {
+        let Some(port) = self.service.port.number else {
+            return Vec::new();
+        };
+        let addresses = self.service.load_balancer_addresses.iter();
+        addresses.map(|address| (address.clone(), port.get())).collect()
+    }
+
+    /// A few nodes by rendezvous hash: when a node comes or goes, only the services that it stands for change.
+    fn node_ports(&self, options: NodePorts) -> Vec<Address> {
+        let Some(port) = self.service.node_port else {
+            return Vec::new();
+        };
+        let local: Option<BTreeSet<&str>> = (self.service.external_traffic_policy == TrafficPolicy::Local).then(|| {
+            serving(self.set)
+                .filter_map(|endpoint| endpoint.node.as_deref())
+                .collect()
+        });
+        let fit = |(name, node): &&(&str, &Node)| {
+            node.ready && node.eligible && local.as_ref().is_none_or(|nodes| nodes.contains(name))
+        };
+        let address = |node: &Node| {
+            let found = node.addresses.iter().find(|address| address.kind == options.addresses);
+            found.map(|found| found.address.clone())
+        };
+        let fit = self.nodes.iter().filter(fit);
+        let fit = fit.filter_map(|(name, node)| address(node).map(|address| (self.score(name), address)));
+        let mut ranked: Vec<_> = fit.collect();
+        ranked.sort_unstable();
+        let chosen = ranked.into_iter().take(usize::from(options.nodes));
+        chosen.map(|(_, address)| (address, port.get())).collect()
+    }
+
+    fn score(&self, node: &str) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        // The blank keeps ("ab", "c") and ("a", "bc") apart: names of nodes hold none.
+        hasher.update(self.seed.as_bytes()).update(b" ").update(node.as_bytes());
+        *hasher.finalize().as_bytes()
+    }
+}
+
+fn mapped(path: &Path, host: String) -> String {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse().map(|address| path.mapped(address)) {
+        Ok(std::net::IpAddr::V6(address)) => format!("[{address}]"),
+        Ok(std::net::IpAddr::V4(address)) => address.to_string(),
+        Err(_) => host,
+    }
+}
+
+/// The addresses of a gateway.
+pub(super) fn of_gateway(addresses: &[HostPort]) -> impl Iterator<Item = Address> {
+    addresses
         .iter()
-        .map(|((host, port), priority)| node(host, *port, *priority));
-    (nodes.collect(), refused)
+        .map(|address| (address.host().to_owned(), address.port()))
 }
 
 /// One node with all its fields.
@@ -49,7 +171,7 @@ pub(super) fn node(host: &str, port: u16, priority: i32) -> Value {
     json!({"host": host, "port": port, "weight": 1, "priority": priority})
 }
 
-fn serving(set: &EndpointSet) -> impl Iterator<Item = &hubline::model::Endpoint> {
+fn serving(set: &EndpointSet) -> impl Iterator<Item = &Endpoint> {
     let any_ready = set
         .endpoints
         .iter()
@@ -77,81 +199,4 @@ pub(super) fn host(address: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use hubline::model::{Endpoint, Port};
-
-    use super::*;
-
-    fn endpoint(address: &str, state: EndpointState) -> Endpoint {
-        Endpoint {
-            address: address.to_owned(),
-            port: Port::new(80).unwrap(),
-            state,
-            node: None,
-            zone: None,
-        }
-    }
-
-    /// Endpoints, and the hosts of the nodes they become.
-    type Row = (&'static [(&'static str, EndpointState)], &'static [&'static str]);
-
-    fn hosts(endpoints: Vec<Endpoint>) -> Vec<String> {
-        let (nodes, _) = nodes(&EndpointSet { endpoints }, &[Path::direct()]);
-        nodes
-            .iter()
-            .map(|node| node["host"].as_str().unwrap().to_owned())
-            .collect()
-    }
-
-    #[test]
-    fn ready_ones_or_else_draining_ones() {
-        use EndpointState::{Draining, NotReady, Ready};
-        let table: [Row; 5] = [
-            (
-                &[("10.0.0.2", Ready), ("10.0.0.1", Ready), ("10.0.0.3", Draining)],
-                &["10.0.0.1", "10.0.0.2"],
-            ),
-            (&[("10.0.0.3", Draining), ("10.0.0.4", NotReady)], &["10.0.0.3"]),
-            (&[("10.0.0.4", NotReady)], &[]),
-            (&[], &[]),
-            (
-                &[("10.0.0.1", Ready), ("10.0.0.1", Ready), ("fd00::1", Ready)],
-                &["10.0.0.1", "[fd00::1]"],
-            ),
-        ];
-        for (given, wanted) in table {
-            let endpoints = given.iter().map(|(address, state)| endpoint(address, *state)).collect();
-            assert_eq!(hosts(endpoints), wanted, "{given:?}");
-        }
-    }
-
-    #[test]
-    fn addresses_as_apisix_wants_them() {
-        assert_eq!(host("fd00:0::1").as_deref(), Some("[fd00::1]"));
-        assert_eq!(host("[fd00::1]").as_deref(), Some("[fd00::1]"));
-        assert_eq!(host("a.example.com").as_deref(), Some("a.example.com"));
-        for bad in ["", "fe80::1%eth0", "a b", "ä"] {
-            assert_eq!(host(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn the_same_address_stands_on_its_best_path() {
-        let worse = Path {
-            rank: 1,
-            ..Path::direct()
-        };
-        let set = EndpointSet {
-            endpoints: vec![endpoint("10.0.0.1", EndpointState::Ready)],
-        };
-        let (nodes, _) = nodes(&set, &[worse, Path::direct()]);
-        assert_eq!(nodes, [node("10.0.0.1", 80, 0)]);
-    }
-
-    #[test]
-    fn ranks_count_down_and_tiers_outweigh_them() {
-        assert_eq!(priority(0, 0), 0);
-        assert!(priority(0, 1) < priority(0, 0));
-        assert!(priority(1, 0) < priority(0, u8::MAX));
-    }
-}
+mod tests;

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use hubline::model::{ClusterId, GlobalKey, GroupKind, Key, Resource, ResourceKind};
 use imbl::OrdMap;
 
+use super::gateways::{self, Routings};
 use super::index::Index;
+use super::routing::Routing;
 use super::scope::{Rendered, Resources, Scope};
 use super::{PlanOptions, PlanOutput, certificate, plugins, route, stream_route, upstream};
 use crate::change::{Change, Stored};
 use crate::federate::{Standing, Verdict};
 use crate::few::Few;
 use crate::object::{Object, ObjectId};
-use crate::path::Path;
 use crate::view::{Problem, ProblemKind};
 
 /// Keeps what is in force and the objects made from it.
@@ -26,7 +27,11 @@ pub struct Planner {
     options: PlanOptions,
     resources: Resources,
     standings: BTreeMap<GlobalKey, Standing>,
-    paths: BTreeMap<ClusterId, Vec<Path>>,
+    routings: Routings,
+    /// Objects of paths.
+    of_paths: BTreeMap<ObjectId, Arc<Object>>,
+    /// Routes that split traffic by themselves: a diversion does not move these.
+    splitting: BTreeSet<GlobalKey>,
     /// Routes → services and plugin sets that they name.
     named: Index,
     /// Services → their endpoint sets.
@@ -63,17 +68,10 @@ impl Planner {
         }
     }
 
-    /// Takes one cluster's changes, what [`crate::federate::Federation::apply`] said of them (which may speak of other
-    /// clusters), and the cluster's paths; an empty list of paths leaves those that were known.
-    pub fn apply(
-        &mut self,
-        cluster: &ClusterId,
-        changes: &[Change],
-        verdicts: &[Verdict],
-        paths: &[Path],
-    ) -> PlanOutput {
+    /// Takes one cluster's changes, and what [`crate::federate::Federation::apply`] said of them (which may speak of
+    /// other clusters).
+    pub fn apply(&mut self, cluster: &ClusterId, changes: &[Change], verdicts: &[Verdict]) -> PlanOutput {
         let mut dirty = Dirty::default();
-        self.take_paths(cluster, paths, &mut dirty);
         for change in changes {
             self.take_change(cluster, change, &mut dirty);
         }
@@ -87,7 +85,7 @@ impl Planner {
     #[must_use]
     pub fn objects(&self) -> Vec<Arc<Object>> {
         let objects = self.rendered.values().flat_map(|rendered| &rendered.objects);
-        let mut objects: Vec<_> = objects.cloned().collect();
+        let mut objects: Vec<_> = objects.chain(self.of_paths.values()).cloned().collect();
         objects.sort_by(|one, other| one.id.cmp(&other.id));
         objects
     }
@@ -110,15 +108,66 @@ impl Planner {
         self.renderings
     }
 
-    fn take_paths(&mut self, cluster: &ClusterId, paths: &[Path], dirty: &mut Dirty) {
-        if paths.is_empty() || self.paths.get(cluster).is_some_and(|known| known == paths) {
-            return;
+    /// Takes how clusters are reached now; those that are not named stay as they are.
+    pub fn reach(&mut self, routings: impl IntoIterator<Item = (ClusterId, Routing)>) -> PlanOutput {
+        let mut dirty = Dirty::default();
+        for (cluster, routing) in routings {
+            self.take_routing(&cluster, routing, &mut dirty);
         }
-        self.paths.insert(cluster.clone(), paths.to_vec());
-        let of_cluster = self.resources.range(first_key(cluster)..);
-        let of_cluster = of_cluster.take_while(|(key, _)| key.cluster == *cluster);
-        let services = of_cluster.filter(|(key, _)| key.key.kind == ResourceKind::Service);
-        dirty.shared.extend(services.map(|(key, _)| key.clone()));
+        let mut output = self.render(dirty);
+        let now = gateways::objects(&self.options, &self.routings);
+        let before = std::mem::replace(&mut self.of_paths, now);
+        let gone = before.keys().filter(|id| !self.of_paths.contains_key(id));
+        output.objects.extend(gone.map(|id| (id.clone(), None)));
+        let new = self
+            .of_paths
+            .iter()
+            .filter(|(id, object)| before.get(id) != Some(object));
+        output
+            .objects
+            .extend(new.map(|(id, object)| (id.clone(), Some(Arc::clone(object)))));
+        output.objects.sort_by(|(one, _), (other, _)| one.cmp(other));
+        output
+    }
+
+    fn take_routing(&mut self, cluster: &ClusterId, routing: Routing, dirty: &mut Dirty) {
+        let routing = Arc::new(routing);
+        let Some(before) = self.routings.insert(cluster.clone(), Arc::clone(&routing)) else {
+            self.dirty_services(cluster, dirty);
+            self.dirty_routes(cluster, dirty);
+            return;
+        };
+        if !routing.has_same_upstreams(&before) {
+            self.dirty_services(cluster, dirty);
+        }
+        if routing.is_gateway_only() != before.is_gateway_only() {
+            self.dirty_routes(cluster, dirty);
+        }
+        if routing.diversion() != before.diversion() {
+            let splitting = self.splitting.range(first_key(cluster, ResourceKind::Route)..);
+            dirty
+                .owners
+                .extend(splitting.take_while(|key| key.cluster == *cluster).cloned());
+        }
+    }
+
+    fn dirty_services(&self, cluster: &ClusterId, dirty: &mut Dirty) {
+        dirty
+            .shared
+            .extend(self.of_kind(cluster, ResourceKind::Service).cloned());
+    }
+
+    fn dirty_routes(&self, cluster: &ClusterId, dirty: &mut Dirty) {
+        let kinds = [ResourceKind::Route, ResourceKind::StreamRoute];
+        dirty
+            .owners
+            .extend(kinds.into_iter().flat_map(|kind| self.of_kind(cluster, kind)).cloned());
+    }
+
+    fn of_kind(&self, cluster: &ClusterId, kind: ResourceKind) -> impl Iterator<Item = &GlobalKey> {
+        let cluster = cluster.clone();
+        let from_there = self.resources.range(first_key(&cluster, kind)..).map(|(key, _)| key);
+        from_there.take_while(move |key| key.cluster == cluster && key.key.kind == kind)
     }
 
     fn take_change(&mut self, cluster: &ClusterId, change: &Change, dirty: &mut Dirty) {
@@ -146,6 +195,8 @@ impl Planner {
                 dirty.owners.extend(referrers.cloned());
                 dirty.shared.insert(key.clone());
             }
+            // Which nodes stand for which service follows from all of them; most services stay as they are.
+            ResourceKind::Node if self.routing(cluster).uses_nodes() => self.dirty_services(cluster, dirty),
             ResourceKind::Node | ResourceKind::Export | ResourceKind::ClusterInfo | ResourceKind::Other(_) => {}
         }
         match &change.now {
@@ -215,15 +266,15 @@ impl Planner {
             return Rendered::default();
         }
         self.with_scope(key, |scope| match scope.stored.resource.as_ref() {
-            Resource::Service(service) => upstream::render(scope, service, &self.paths_of(&key.cluster)),
+            Resource::Service(service) => upstream::render(scope, service),
             Resource::PluginSet(set) => plugins::plugin_set(scope, set),
             _ => Rendered::default(),
         })
     }
 
-    fn paths_of(&self, cluster: &ClusterId) -> Vec<Path> {
-        let known = self.paths.get(cluster).cloned();
-        known.unwrap_or_else(|| vec![Path::direct()])
+    fn routing(&self, cluster: &ClusterId) -> Arc<Routing> {
+        let known = self.routings.get(cluster).cloned();
+        known.unwrap_or_else(|| Arc::new(Routing::direct()))
     }
 
     fn with_scope(&self, key: &GlobalKey, render: impl FnOnce(&Scope<'_>) -> Rendered) -> Rendered {
@@ -231,12 +282,14 @@ impl Planner {
             return Rendered::default();
         };
         let none = Standing::default();
+        let routing = self.routing(&key.cluster);
         let rendered = render(&Scope {
             options: &self.options,
             resources: &self.resources,
             key,
             stored,
             standing: self.standings.get(key).unwrap_or(&none),
+            routing: &routing,
         });
         if rendered.refused {
             self.with_previous(key, rendered)
@@ -273,6 +326,11 @@ impl Planner {
         let empty = rendered.objects.is_empty() && rendered.problems.is_empty();
         let problems = rendered.problems.clone();
         let objects = rendered.objects.clone();
+        if rendered.splits {
+            self.splitting.insert(key.clone());
+        } else {
+            self.splitting.remove(&key);
+        }
         let before = if empty {
             self.rendered.remove(&key)
         } else {
@@ -300,10 +358,10 @@ impl Planner {
     }
 }
 
-/// Sorts before every key of a cluster: keys sort by cluster, then by kind, of which routes are the first.
-fn first_key(cluster: &ClusterId) -> GlobalKey {
+/// Sorts before every key of a cluster and kind.
+fn first_key(cluster: &ClusterId, kind: ResourceKind) -> GlobalKey {
     let none = GroupKind::new("", "");
-    sibling(cluster, &Key::new(ResourceKind::Route, &none, "", "", ""))
+    sibling(cluster, &Key::new(kind, &none, "", "", ""))
 }
 
 fn sibling(cluster: &ClusterId, key: &Key) -> GlobalKey {

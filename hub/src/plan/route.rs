@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use hubline::model::{Backend, Condition, Route, Timeouts};
+use hubline::model::{Backend, Condition, Resource, Route, Timeouts};
 use serde_json::{Map, Value, json};
 
+use super::gateways;
 use super::id::Class;
+use super::manner::Manner;
 use super::paths::{Part, parts};
 use super::plugins;
 use super::scope::{Rendered, Scope, fields};
@@ -42,8 +44,10 @@ fn objects(scope: &Scope<'_>, route: &Route, common: &Common) -> Rendered {
     }
     rendered.objects.sort_by(|one, other| one.id.cmp(&other.id));
     if !rendered.objects.is_empty() {
-        let keys = route.backends.iter().map(|backend| &backend.service);
+        let backends = route.backends.iter().filter(|_| !scope.routing.is_gateway_only());
+        let keys = backends.map(|backend| &backend.service);
         rendered.uses = keys.chain(&route.plugin_sets).map(|key| scope.sibling(key)).collect();
+        rendered.splits = common.class == Class::SplitRoute;
     }
     let problem = |message| scope.problem(ProblemKind::Refused, "UnsupportedValue", message);
     rendered.problems = refused.into_iter().map(problem).collect();
@@ -103,9 +107,43 @@ fn check_references(scope: &Scope<'_>, route: &Route) -> Result<(), Box<Rendered
 
 /// Upstreams and plugins.
 fn act(scope: &Scope<'_>, route: &Route, common: &mut Common) -> Result<(), Box<Rendered>> {
-    let mut plugins = own_plugins(scope, route, common)?;
+    let gateway = gateway(scope, route)?;
+    let mut plugins = own_plugins(scope, route, common, gateway.is_some())?;
+    if route.backends.len() > 1 && plugins.contains_key(SPLIT) {
+        let message = format!("{} has several backends and a {SPLIT} plugin as well", scope.subject());
+        return Err(Box::new(scope.refuse("UnsupportedValue", message)));
+    }
+    if plugins.contains_key(SPLIT) || route.backends.len() > 1 {
+        common.class = Class::SplitRoute;
+    }
+    match gateway {
+        Some(Gateways::Shared(id)) => name(common, id),
+        Some(Gateways::Diverted(id)) if common.class == Class::SplitRoute => {
+            plugins.remove(SPLIT);
+            name(common, id);
+        }
+        Some(Gateways::Diverted(_)) | None => spread(scope, route, common, &mut plugins)?,
+    }
+    if !plugins.is_empty() {
+        common.body.insert("plugins".to_owned(), Value::Object(plugins));
+    }
+    Ok(())
+}
+
+/// One upstream for all requests of the route.
+fn name(common: &mut Common, upstream: ObjectId) {
+    common.body.insert("upstream_id".to_owned(), json!(*upstream.id));
+    common.references.insert(upstream);
+}
+
+/// To the route's own backends.
+fn spread(
+    scope: &Scope<'_>,
+    route: &Route,
+    common: &mut Common,
+    plugins: &mut Map<String, Value>,
+) -> Result<(), Box<Rendered>> {
     let upstream = |backend: &Backend| scope.id(ObjectKind::Upstream, Class::Upstream, &backend.service, "");
-    common.references.extend(route.backends.iter().map(upstream));
     match route.backends.as_slice() {
         [] if plugins.is_empty() && route.plugin_sets.is_empty() => {
             let message = format!("{} has neither backends nor plugins", scope.subject());
@@ -113,16 +151,9 @@ fn act(scope: &Scope<'_>, route: &Route, common: &mut Common) -> Result<(), Box<
         }
         // The schema wants one of plugins and upstreams, be it empty.
         [] => drop(common.body.insert("plugins".to_owned(), json!({}))),
-        [backend] => drop(
-            common
-                .body
-                .insert("upstream_id".to_owned(), json!(*upstream(backend).id)),
-        ),
+        [backend] => name(common, upstream(backend)),
         several => {
-            if plugins.contains_key(SPLIT) {
-                let message = format!("{} has several backends and a {SPLIT} plugin as well", scope.subject());
-                return Err(Box::new(scope.refuse("UnsupportedValue", message)));
-            }
+            common.references.extend(several.iter().map(upstream));
             let weighted = several.iter().map(|backend| {
                 let id = upstream(backend).id;
                 json!({"upstream_id": *id, "weight": backend.weight})
@@ -131,18 +162,56 @@ fn act(scope: &Scope<'_>, route: &Route, common: &mut Common) -> Result<(), Box<
             plugins.insert(SPLIT.to_owned(), json!({"rules": [{"weighted_upstreams": weighted}]}));
         }
     }
-    if plugins.contains_key(SPLIT) {
-        common.class = Class::SplitRoute;
-    }
-    if !plugins.is_empty() {
-        common.body.insert("plugins".to_owned(), Value::Object(plugins));
-    }
     Ok(())
+}
+
+/// A gateway's upstream instead of those of the route's backends.
+enum Gateways {
+    /// Always: the cluster is reached by gateways alone.
+    Shared(ObjectId),
+    /// Where the route splits traffic by itself, so that the diversion of its cluster does not move it.
+    Diverted(ObjectId),
+}
+
+fn gateway(scope: &Scope<'_>, route: &Route) -> Result<Option<Gateways>, Box<Rendered>> {
+    if route.backends.is_empty() {
+        return Ok(None);
+    }
+    let grpc = route.backends.iter().any(|backend| is_grpc(scope, backend));
+    if scope.routing.is_gateway_only() {
+        if grpc && !gateways::takes_grpc(scope.routing) {
+            let message = format!(
+                "{}: its backends speak gRPC, and no gateway of cluster {} takes it (gateway.grpc)",
+                scope.subject(),
+                scope.key.cluster
+            );
+            return Err(Box::new(scope.refuse("UnsupportedValue", message)));
+        }
+        let id = gateways::shared_id(scope.options, &scope.key.cluster, grpc);
+        return Ok(Some(Gateways::Shared(id)));
+    }
+    let diverted = scope.routing.diversion().filter(|(_, percent)| *percent >= 100);
+    let gateway = diverted.and_then(|(path, _)| path.gateway.as_ref());
+    let id = gateway.and_then(|gateway| gateways::gateway_id(scope.options, gateway, grpc));
+    Ok(id.map(Gateways::Diverted))
+}
+
+fn is_grpc(scope: &Scope<'_>, backend: &Backend) -> bool {
+    match scope.find(&backend.service).map(|stored| stored.resource.as_ref()) {
+        Some(Resource::Service(service)) => Manner::of_service(service).is_grpc(),
+        _ => false,
+    }
 }
 
 /// The route's own plugins. One shared set is referred to; of several, APISIX takes only one, so they are merged
 /// into the route: a later set over an earlier one, the route's own over all, as APISIX itself would.
-fn own_plugins(scope: &Scope<'_>, route: &Route, common: &mut Common) -> Result<Map<String, Value>, Box<Rendered>> {
+/// A set with a split of its own is merged, too, where that split has to go.
+fn own_plugins(
+    scope: &Scope<'_>,
+    route: &Route,
+    common: &mut Common,
+    gateway: bool,
+) -> Result<Map<String, Value>, Box<Rendered>> {
     let mut merged = Map::new();
     for key in &route.plugin_sets {
         let Some(plugins) = plugins::of_set(scope, key) else {
@@ -154,7 +223,9 @@ fn own_plugins(scope: &Scope<'_>, route: &Route, common: &mut Common) -> Result<
         }
         merged.extend(plugins);
     }
-    if let [key] = route.plugin_sets.as_slice() {
+    if let [key] = route.plugin_sets.as_slice()
+        && !(gateway && merged.contains_key(SPLIT))
+    {
         let id = scope.id(ObjectKind::PluginConfig, Class::PluginConfig, key, "");
         common.body.insert("plugin_config_id".to_owned(), json!(*id.id));
         common.references.insert(id);
@@ -198,7 +269,8 @@ pub(super) fn timeout(timeouts: Timeouts) -> Value {
     })
 }
 
-fn seconds(milliseconds: u64) -> Value {
+/// Milliseconds as APISIX's seconds; 0 becomes 60.
+pub(super) fn seconds(milliseconds: u64) -> Value {
     match (milliseconds / 1000, milliseconds % 1000) {
         (0, 0) => json!(60),
         (seconds, 0) => json!(seconds),

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hubline::model::{GlobalKey, Key, Resource};
+use hubline::model::{GlobalKey, GroupKind, Key, Node, Resource, ResourceKind};
 use imbl::OrdMap;
 use serde_json::{Map, Value, json};
 
 use super::PlanOptions;
 use super::id::{Class, hex};
+use super::routing::Routing;
 use crate::change::Stored;
 use crate::federate::{Claim, Standing};
 use crate::few::Few;
@@ -29,6 +30,8 @@ pub(super) struct Rendered {
     pub(super) claims: Vec<Arc<Claim>>,
     /// What people shall know.
     pub(super) problems: Vec<Problem>,
+    /// Whether it splits traffic by itself, so that a diversion does not move it.
+    pub(super) splits: bool,
     /// Whether the resource itself is wrong, so that what was made of it before stays where it can.
     pub(super) refused: bool,
 }
@@ -40,6 +43,8 @@ pub(super) struct Scope<'a> {
     pub(super) key: &'a GlobalKey,
     pub(super) stored: &'a Stored,
     pub(super) standing: &'a Standing,
+    /// How the resource's cluster is reached.
+    pub(super) routing: &'a Routing,
 }
 
 impl Scope<'_> {
@@ -60,6 +65,22 @@ impl Scope<'_> {
     pub(super) fn has_service(&self, key: &Key) -> bool {
         self.find(key)
             .is_some_and(|stored| matches!(*stored.resource, Resource::Service(_)))
+    }
+
+    /// The nodes of the same cluster by name; none where no path needs them.
+    pub(super) fn nodes(&self) -> Vec<(&str, &Node)> {
+        if !self.routing.uses_nodes() {
+            return Vec::new();
+        }
+        let first = Key::new(ResourceKind::Node, &GroupKind::new("", ""), "", "", "");
+        let from_there = self.resources.range(self.sibling(&first)..);
+        let of_kind =
+            from_there.take_while(|(key, _)| key.cluster == self.key.cluster && key.key.kind == ResourceKind::Node);
+        let nodes = of_kind.filter_map(|(key, stored)| match stored.resource.as_ref() {
+            Resource::Node(node) => Some((&*key.key.name, node)),
+            _ => None,
+        });
+        nodes.collect()
     }
 
     /// The id of an object of a resource of the same cluster.

@@ -1,24 +1,31 @@
 //! Upstreams: one for each service that a route in force refers to.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use hubline::model::{BackendSettings, EndpointSet, HostHandling, LoadBalancing, Protocol, Resource, Scheme, Service};
+use hubline::model::{EndpointSet, LoadBalancing, Resource, Scheme, Service, Timeouts};
 use serde_json::{Map, Value, json};
 
 use super::id::Class;
-use super::nodes::{self, node};
-use super::route::timeout;
+use super::manner::Manner;
+use super::nodes::{Backends, node};
+use super::route::{seconds, timeout};
+use super::routing::{Bounds, Checks, Routing};
 use super::scope::{Rendered, Scope, fields};
 use crate::object::ObjectKind;
-use crate::path::Path;
-use crate::view::ProblemKind;
+use crate::view::{Problem, ProblemKind};
 
 /// Renders a service's upstream. It is always there while a route refers to it: without usable endpoints its nodes are
 /// empty, which APISIX answers with 503.
-pub(super) fn render(scope: &Scope<'_>, service: &Service, paths: &[Path]) -> Rendered {
+pub(super) fn render(scope: &Scope<'_>, service: &Service) -> Rendered {
     let mut rendered = Rendered::default();
-    let mut body = settings(scope, service, &mut rendered);
-    body.insert("nodes".to_owned(), all_nodes(scope, service, paths, &mut rendered));
+    let (manner, nodes) = all_nodes(scope, service, &mut rendered);
+    let mut body = settings(scope, service, &manner, &mut rendered);
+    bounded(scope.routing, &mut body);
+    if let Some(checks) = scope.routing.checks {
+        body.insert("checks".to_owned(), active(checks));
+    }
+    body.insert("nodes".to_owned(), nodes);
     let id = scope.id(ObjectKind::Upstream, Class::Upstream, &scope.key.key, "");
     let mut object = scope.object(id, body, BTreeSet::new());
     object.causes.extend(scope.cause_of(&service.endpoints));
@@ -27,29 +34,86 @@ pub(super) fn render(scope: &Scope<'_>, service: &Service, paths: &[Path]) -> Re
     rendered
 }
 
-fn all_nodes(scope: &Scope<'_>, service: &Service, paths: &[Path], rendered: &mut Rendered) -> Value {
+fn all_nodes(scope: &Scope<'_>, service: &Service, rendered: &mut Rendered) -> (Manner, Value) {
+    let own = || Manner::of_service(service);
     if let Some(unresolved) = &service.unresolved {
         let message = unresolved.message.clone();
         let problem = scope.problem(ProblemKind::Unresolved, &unresolved.reason, message);
         rendered.problems.push(problem);
-        return json!([]);
+        return (own(), json!([]));
     }
     if let Some(name) = &service.external_name {
-        return json!(external(name.as_str(), service));
+        if !scope.routing.allowed.host(name.as_str()) {
+            rendered.problems.push(not_allowed(scope, name.as_str()));
+            return (own(), json!([]));
+        }
+        return (own(), json!(external(name.as_str(), service)));
     }
     let none = EndpointSet::default();
     let set = match scope.find(&service.endpoints).map(|stored| stored.resource.as_ref()) {
         Some(Resource::EndpointSet(set)) => set,
         _ => &none,
     };
-    let (nodes, refused) = nodes::nodes(set, paths);
-    for address in refused {
+    let backends = Backends {
+        service,
+        set,
+        nodes: scope.nodes(),
+        seed: scope.key.key.to_string(),
+    };
+    let found = backends.over(scope.routing);
+    for address in found.unusable {
         let message = format!("endpoint {address:?} is neither an IP address nor a DNS name");
         rendered
             .problems
             .push(scope.problem(ProblemKind::Refused, "InvalidAddress", message));
     }
-    json!(nodes)
+    let outside = found.not_allowed.iter().map(|address| not_allowed(scope, address));
+    rendered.problems.extend(outside);
+    (found.manner, json!(found.nodes))
+}
+
+fn not_allowed(scope: &Scope<'_>, address: &str) -> Problem {
+    let message = format!(
+        "address {address} is left out: the hub's operator does not allow it for cluster {} (clusters[].allow)",
+        scope.key.cluster
+    );
+    scope.problem(ProblemKind::Refused, "AddressNotAllowed", message)
+}
+
+/// Where a path may fail, what a request may cost on it; what the service itself asks for stays.
+pub(super) fn bounded(routing: &Routing, body: &mut Map<String, Value>) {
+    if routing.paths.len() < 2 {
+        return;
+    }
+    let Bounds {
+        connect,
+        retries,
+        retry_timeout,
+    } = routing.bounds;
+    let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let timeouts = Timeouts {
+        connect_ms: milliseconds(connect),
+        // APISIX's own defaults.
+        send_ms: 60_000,
+        read_ms: 60_000,
+    };
+    body.entry("timeout").or_insert_with(|| timeout(timeouts));
+    body.entry("retries").or_insert(json!(retries));
+    body.entry("retry_timeout")
+        .or_insert_with(|| seconds(milliseconds(retry_timeout)));
+}
+
+/// By TCP: a node that answers is one that is reached, whatever it says; and checks with TLS would show no client
+/// certificate (`reference/apisix.md`). Without `unhealthy` a node once down would never come back.
+pub(super) fn active(checks: Checks) -> Value {
+    let interval = checks.interval.as_secs().max(1);
+    json!({"active": {
+        "type": "tcp",
+        "timeout": interval,
+        "concurrency": 10,
+        "healthy": {"interval": interval, "successes": checks.successes},
+        "unhealthy": {"interval": interval, "tcp_failures": checks.failures, "timeouts": checks.failures},
+    }})
 }
 
 /// An `ExternalName`: the name itself, resolved by APISIX. The Host stays the client's unless settings say otherwise,
@@ -64,16 +128,11 @@ fn external(name: &str, service: &Service) -> Vec<Value> {
 }
 
 /// All fields but the nodes, those that APISIX would fill in by itself included, so that reading back shows no drift.
-fn settings(scope: &Scope<'_>, service: &Service, rendered: &mut Rendered) -> Map<String, Value> {
+fn settings(scope: &Scope<'_>, service: &Service, manner: &Manner, rendered: &mut Rendered) -> Map<String, Value> {
     let settings = &service.settings;
-    let mut body = fields(json!({
-        "type": "roundrobin",
-        "scheme": scheme(settings.scheme, service.port.protocol),
-        "hash_on": "vars",
-        "pass_host": "pass",
-    }));
+    let mut body = fields(json!({"type": "roundrobin", "hash_on": "vars"}));
     let mut wrong = balancing(&settings.load_balancing, &mut body);
-    wrong.extend(host(settings, &mut body));
+    wrong.extend(manner.write(&mut body));
     if let Some(timeouts) = settings.timeouts {
         body.insert("timeout".to_owned(), timeout(timeouts));
     }
@@ -83,18 +142,6 @@ fn settings(scope: &Scope<'_>, service: &Service, rendered: &mut Rendered) -> Ma
     let problem = |message| scope.problem(ProblemKind::Refused, "UnsupportedValue", message);
     rendered.problems.extend(wrong.into_iter().map(problem));
     body
-}
-
-fn scheme(scheme: Scheme, protocol: Protocol) -> &'static str {
-    match (scheme, protocol) {
-        (Scheme::Http, Protocol::Udp) | (Scheme::Udp, _) => "udp",
-        (Scheme::Http, Protocol::Tcp) => "http",
-        (Scheme::Https, _) => "https",
-        (Scheme::Grpc, _) => "grpc",
-        (Scheme::Grpcs, _) => "grpcs",
-        (Scheme::Tcp, _) => "tcp",
-        (Scheme::Tls, _) => "tls",
-    }
 }
 
 /// Sets how requests are spread; says what of it APISIX does not know, which then stays round robin.
@@ -114,25 +161,5 @@ fn balancing(balancing: &LoadBalancing, body: &mut Map<String, Value>) -> Vec<St
         }
     };
     body.insert("type".to_owned(), json!(kind));
-    Vec::new()
-}
-
-/// Sets which Host is sent; says when it is none, and leaves the client's then.
-fn host(settings: &BackendSettings, body: &mut Map<String, Value>) -> Vec<String> {
-    let mode = match &settings.host {
-        HostHandling::Pass => "pass",
-        HostHandling::Node => "node",
-        HostHandling::Rewrite(host) => {
-            let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
-            if host.is_empty() || !host.bytes().all(known) {
-                return vec![format!(
-                    "host {host:?} is not a DNS name or IP address with or without a port"
-                )];
-            }
-            body.insert("upstream_host".to_owned(), json!(host));
-            "rewrite"
-        }
-    };
-    body.insert("pass_host".to_owned(), json!(mode));
     Vec::new()
 }

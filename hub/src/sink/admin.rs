@@ -25,6 +25,7 @@ mod answer;
 mod checks;
 mod client;
 mod listing;
+mod proof;
 
 /// Largest body that APISIX takes, in bytes (`reference/apisix.md`: a body over 1.5 MiB is refused).
 pub const MAX_BODY_BYTES: usize = 3 << 19;
@@ -167,6 +168,14 @@ impl AdminSink {
                 };
             }
         };
+        if proof::is_diversion(object)
+            && let Err(error) = self.prove(object).await
+        {
+            return Outcome {
+                status: None,
+                result: Err(error),
+            };
+        }
         let path = path_of(&object.id);
         let answer = self.client.put(&path, body, self.options.timeout).await;
         Outcome::of(answer, |answer| answer.of_put(object.id.kind))
@@ -200,6 +209,7 @@ impl AdminSink {
         observed.objects.extend(listed.ours);
         observed.occupied.extend(listed.occupied);
         observed.foreign.insert(kind, listed.n_foreign);
+        observed.foreign_split = observed.foreign_split.take().or(listed.foreign_split);
         Ok(())
     }
 }

@@ -109,6 +109,7 @@ enum Stop {
 
 /// What is under way.
 struct Under<'a> {
+    urgent: Option<Lane<'a>>,
     fast: Option<Lane<'a>>,
     slow: Option<Lane<'a>>,
     probe: Option<BoxFuture<'a, Result<Presence, SinkError>>>,
@@ -205,6 +206,7 @@ impl Driver {
             id: self.sink.target().to_string(),
             observed: true,
             foreign: foreign.collect(),
+            foreign_split: observed.foreign_split.clone(),
             error: None,
         };
         let n_ours = observed.objects.len();
@@ -222,6 +224,7 @@ impl Driver {
     async fn write(&mut self, shutdown: &CancellationToken) -> Stop {
         let sink = self.sink.clone();
         let mut under = Under {
+            urgent: None,
             fast: None,
             slow: None,
             probe: None,
@@ -231,7 +234,10 @@ impl Driver {
         let stop = self.write_until_stopped(&*sink, &mut under, shutdown).await;
         // Probes and listings change nothing and are dropped; the result of a write must be known.
         self.schedule.abandon_observation();
-        for lane in [under.fast.take(), under.slow.take()].into_iter().flatten() {
+        for lane in [under.urgent.take(), under.fast.take(), under.slow.take()]
+            .into_iter()
+            .flatten()
+        {
             self.on_lane(lane.await);
         }
         stop
@@ -261,6 +267,7 @@ impl Driver {
             let lost = tokio::select! {
                 () = shutdown.cancelled() => return Stop::Shutdown,
                 () = self.reader.changed() => self.on_desired(),
+                result = optional(&mut under.urgent) => self.on_lane(result),
                 result = optional(&mut under.fast) => self.on_lane(result),
                 result = optional(&mut under.slow) => self.on_lane(result),
                 result = optional(&mut under.probe) => self.on_probe(result, &mut under.failures),
@@ -284,6 +291,9 @@ impl Driver {
     fn start_lanes<'a>(&mut self, sink: &'a dyn Sink, under: &mut Under<'a>) {
         let (now, fence) = (Instant::now(), self.options.fence);
         self.schedule.tick(now);
+        if under.urgent.is_none() {
+            under.urgent = lane::start(sink, fence, self.schedule.next_urgent(now));
+        }
         if under.fast.is_none() {
             let stage = self.schedule.next_fast(now);
             for since in stage.iter().filter_map(|operation| self.schedule.since(operation.id())) {

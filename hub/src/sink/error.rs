@@ -1,5 +1,7 @@
 //! Why a target did not take or give something.
 
+use crate::object::ObjectId;
+
 /// Why a target did not take or give something. Messages hold no bodies.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SinkError {
@@ -28,6 +30,18 @@ pub enum SinkError {
     MissingReference {
         /// Its words, capped and redacted.
         message: String,
+    },
+    /// A diversion would name an upstream that is not at the target: one missing answers 500 to all traffic.
+    #[error("{upstream}, over which the diversion would go, is not at the target")]
+    Unproven {
+        /// Which one.
+        upstream: ObjectId,
+    },
+    /// Somebody else's global rule has the plugin of the diversion: of two, neither runs.
+    #[error("global rule {id:?}, which is not this hub's, has plugin traffic-split; with two of them neither runs")]
+    ForeignSplit {
+        /// Its id.
+        id: String,
     },
     /// The target will not delete it while something refers to it.
     #[error("the target still uses the object: {message}")]
@@ -101,6 +115,8 @@ impl SinkError {
             Self::Unauthorized { .. } => "unauthorized",
             Self::Refused { .. } => "refused",
             Self::MissingReference { .. } => "missing-reference",
+            Self::Unproven { .. } => "unproven",
+            Self::ForeignSplit { .. } => "foreign-traffic-split",
             Self::InUse { .. } => "in-use",
             Self::Busy { .. } => "busy",
             Self::TooLarge { .. } => "too-large",
@@ -119,6 +135,8 @@ impl SinkError {
             Self::MissingReference { .. } => Consequence::Repair,
             Self::InUse { .. } | Self::Busy { .. } | Self::Malformed { .. } => Consequence::Retry,
             Self::Refused { .. }
+            | Self::Unproven { .. }
+            | Self::ForeignSplit { .. }
             | Self::TooLarge { .. }
             | Self::UnknownPlugin { .. }
             | Self::Schema { .. }

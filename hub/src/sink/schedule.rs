@@ -1,9 +1,9 @@
 //! Decides what is written next, without doing it: no I/O, no clock of its own.
 //!
-//! Two lanes run beside each other, so that the most frequent change waits for nothing. The fast one takes objects that
-//! are at the target already and whose change rebuilds no router: endpoints. The slow one takes all else, in stages:
-//! puts by kind, then deletes in reverse. What rebuilds routers goes in batches, the first at once.
-//! An object is in at most one lane at a time, so that its writes are never reordered; the latest content wins.
+//! Three lanes run beside each other, so that what is urgent and what is frequent wait for nothing. The urgent one takes
+//! global rules: a diversion moves whole clusters. The fast one takes objects that are at the target already and whose
+//! change rebuilds no router: endpoints. The slow one takes all else, in stages: puts by kind, then deletes in reverse.
+//! What rebuilds routers goes in batches, the first at once. An object is in at most one lane at a time, so that its writes are never reordered; the latest content wins.
 //!
 //! No operation leaves a dangling reference: a put waits until all that it names is at the target, a delete until
 //! nothing of ours there names it, and then for a grace, since APISIX's workers apply kinds in their own time. A route
@@ -92,6 +92,8 @@ pub struct Schedule {
     actual: Actual,
     occupied: BTreeSet<ObjectId>,
     unsupported: BTreeMap<ObjectKind, String>,
+    /// Puts and deletes of global rules: a diversion of whole clusters is one, and waits for nothing.
+    urgent: Queue,
     /// Puts of what is there and rebuilds no router.
     fast: Queue,
     /// Other puts, in the order of kinds.
@@ -149,6 +151,7 @@ impl Schedule {
             actual: Actual::default(),
             occupied: BTreeSet::new(),
             unsupported: BTreeMap::new(),
+            urgent: Queue::default(),
             fast: Queue::default(),
             puts: BTreeMap::new(),
             deletes: BTreeSet::new(),
@@ -262,6 +265,23 @@ impl Schedule {
                 self.deletes.insert(id);
             }
         }
+    }
+
+    /// The next operations of the urgent lane, which the caller runs at once; none when there is nothing to do.
+    pub fn next_urgent(&mut self, now: Instant) -> Vec<Operation> {
+        let mut stage = Vec::new();
+        for (id, since) in self.urgent.take_oldest(self.pace.chunk) {
+            match self.decide(&id) {
+                decide::Decision::Urgent(object) => self.start(Operation::Put { object }, since, &mut stage),
+                decide::Decision::Leftover if self.may_delete(&id) => {
+                    let was = self.condemned.get(&id).cloned().flatten();
+                    self.start(Operation::Delete { id, was }, since, &mut stage);
+                }
+                decide::Decision::Leftover => {}
+                decision => self.settle_decision(&id, decision, since, now),
+            }
+        }
+        stage
     }
 
     /// The next operations of the fast lane, which the caller runs at once; none when there is nothing to do.

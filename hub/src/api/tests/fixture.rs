@@ -255,6 +255,7 @@ pub(super) fn view() -> View {
         id: "apisix".to_owned(),
         observed: true,
         foreign: vec![("routes".to_owned(), 2)],
+        foreign_split: None,
         error: None,
     });
     view

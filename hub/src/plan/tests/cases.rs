@@ -2,9 +2,9 @@
 
 use hubline::model::{GlobalRule, Resource, ResourceKind};
 
+use super::routings;
 use super::world::*;
 use crate::object::ObjectKind;
-use crate::path::Path;
 use crate::view::ProblemKind;
 
 /// 1,000 routes, each to its own service with one endpoint.
@@ -142,17 +142,13 @@ fn paths_touch_the_upstreams_of_their_cluster_alone() {
         ),
     ];
     world.apply(&cluster("b"), &same);
-    let second = Path {
-        rank: 1,
-        ..Path::direct()
-    };
-    let output = world.apply_with(&cluster("b"), &[], std::slice::from_ref(&second));
+    let second = routings::over(vec![routings::pods(0), routings::pods(1)]);
+    let output = world.reach(&cluster("b"), second.clone());
     assert_eq!(output.objects.len(), 1);
     let body = output.objects[0].1.as_ref().unwrap().body.expose();
-    assert!(body.contains("\"priority\":-1"), "{body}");
-    // No paths are no order to forget the ones that were there.
-    assert!(world.apply_with(&cluster("b"), &[], &[]).objects.is_empty());
-    assert_eq!(world.apply_with(&cluster("a"), &[], &[second]).objects.len(), 1000);
+    assert!(body.contains("\"retry_timeout\":3"), "{body}");
+    assert!(world.reach(&cluster("b"), second.clone()).objects.is_empty());
+    assert_eq!(world.reach(&cluster("a"), second).objects.len(), 1000);
 }
 
 #[test]

@@ -13,12 +13,13 @@ use proptest::prelude::*;
 
 use super::generate::{KINDS, Step, spoil_route, spoiled, step};
 use super::laws::{CLUSTERS, config};
+use super::routings;
 use super::world::{World, cluster, key, prefix, route, service};
 use crate::change::Change;
 use crate::cluster::tests::support::{Agent, asked, now};
 use crate::cluster::{Cluster, Effect, Event, Meta, PersistOperation, Received, Restored, SessionId};
-use crate::object::{Object, ObjectId};
-use crate::path::Path;
+use crate::object::{Object, ObjectId, ObjectKind};
+use crate::plan::Routing;
 
 #[derive(Debug, Clone)]
 enum Happening {
@@ -42,7 +43,7 @@ fn happening() -> impl Strategy<Value = (usize, Happening)> {
         4 => spoiled().prop_map(|(key, resource)| Happening::Spoil(key, resource.into())),
         1 => Just(Happening::NewRun),
         4 => (prop::sample::select(&KINDS[..]), 0..3_usize).prop_map(|(kind, which)| Happening::ToggleReading(kind, which)),
-        1 => (0..3_u8).prop_map(Happening::Paths),
+        2 => (0..routings::VARIANTS).prop_map(Happening::Paths),
         1 => Just(Happening::Restart),
     ];
     (0..CLUSTERS.len(), happening)
@@ -63,7 +64,7 @@ struct Side {
     session: u64,
     disk: BTreeMap<Key, Bytes>,
     meta: Meta,
-    paths: Vec<Path>,
+    routing: Routing,
 }
 
 impl Side {
@@ -77,7 +78,7 @@ impl Side {
             session: 0,
             disk: BTreeMap::new(),
             meta: Meta::default(),
-            paths: vec![Path::direct()],
+            routing: Routing::direct(),
         }
     }
 
@@ -188,7 +189,7 @@ impl Hub {
         for effect in effects {
             match effect {
                 Effect::Changed(changes) => {
-                    self.world.apply_with(&id, &changes, &[]);
+                    self.world.apply(&id, &changes);
                 }
                 Effect::Quarantine(list) => {
                     for (key, problem) in list {
@@ -254,7 +255,7 @@ impl Hub {
                 );
             }
             Happening::ToggleReading(kind, which) => self.toggle_reading(at, kind, which),
-            Happening::Paths(rank) => self.paths(at, rank),
+            Happening::Paths(variant) => self.paths(at, variant),
             Happening::Restart => {
                 self.restart();
                 assert_eq!(self.world.objects, before, "a restart changes nothing");
@@ -290,13 +291,15 @@ impl Hub {
         self.follow(at, effects);
     }
 
-    fn paths(&mut self, at: usize, rank: u8) {
-        let path = |rank| Path { rank, ..Path::direct() };
-        self.sides[at].paths = vec![path(rank)];
+    fn paths(&mut self, at: usize, variant: u8) {
+        self.sides[at].routing = routings::any(variant);
         let id = self.sides[at].cluster.id().clone();
-        let output = self.world.apply_with(&id, &[], &self.sides[at].paths);
+        let output = self.world.reach(&id, self.sides[at].routing.clone());
         if !output.objects.is_empty() {
             self.hit("paths changed objects");
+        }
+        if output.objects.iter().any(|(id, _)| id.kind == ObjectKind::GlobalRule) {
+            self.hit("a diversion came or went");
         }
     }
 
@@ -324,8 +327,8 @@ impl Hub {
         for side in self.sides.iter().rev() {
             let mut changes = side.changes();
             changes.reverse();
-            world.apply_with(side.cluster.id(), &[], &side.paths);
-            world.apply_with(side.cluster.id(), &changes, &[]);
+            world.reach(side.cluster.id(), side.routing.clone());
+            world.apply(side.cluster.id(), &changes);
         }
         world
     }

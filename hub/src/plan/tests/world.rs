@@ -9,8 +9,7 @@ use hubline::wire::EncodedResource;
 use crate::change::{Change, Stored};
 use crate::federate::Federation;
 use crate::object::{Object, ObjectId};
-use crate::path::Path;
-use crate::plan::{PlanOptions, PlanOutput, Planner};
+use crate::plan::{PlanOptions, PlanOutput, Planner, Routing};
 use crate::view::Problem;
 
 /// Federation, planner, and all they ever said, folded.
@@ -36,12 +35,17 @@ impl World {
     }
 
     pub(super) fn apply(&mut self, on: &ClusterId, changes: &[Change]) -> PlanOutput {
-        self.apply_with(on, changes, &[Path::direct()])
+        let verdicts = self.federation.apply(on, changes);
+        let output = self.planner.apply(on, changes, &verdicts);
+        self.fold(output)
     }
 
-    pub(super) fn apply_with(&mut self, on: &ClusterId, changes: &[Change], paths: &[Path]) -> PlanOutput {
-        let verdicts = self.federation.apply(on, changes);
-        let output = self.planner.apply(on, changes, &verdicts, paths);
+    pub(super) fn reach(&mut self, cluster: &ClusterId, routing: Routing) -> PlanOutput {
+        let output = self.planner.reach([(cluster.clone(), routing)]);
+        self.fold(output)
+    }
+
+    fn fold(&mut self, output: PlanOutput) -> PlanOutput {
         for (id, object) in &output.objects {
             match object {
                 Some(object) => drop(self.objects.insert(id.clone(), Arc::clone(object))),

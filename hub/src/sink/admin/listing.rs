@@ -10,6 +10,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+use super::proof::splits;
 use crate::object::{ObjectId, ObjectKind};
 use crate::sink::ownership::label;
 use crate::sink::{Ownership, Seen, SinkError};
@@ -20,6 +21,8 @@ pub(super) struct Listed {
     pub(super) ours: BTreeMap<ObjectId, Seen>,
     pub(super) occupied: BTreeSet<ObjectId>,
     pub(super) n_foreign: u64,
+    /// Somebody else's global rule with the plugin of a diversion.
+    pub(super) foreign_split: Option<String>,
 }
 
 /// Reads it on a thread of its own: 100 MB take a second.
@@ -135,6 +138,10 @@ impl<'de> Visitor<'de> for Items<'_> {
 
 impl Items<'_> {
     fn take(&mut self, item: &Item) {
+        if self.kind == ObjectKind::GlobalRule && splits(&item.value) {
+            let foreign = self.name(&item.key).filter(|name| !self.ownership.has_our_id(name));
+            self.listed.foreign_split = self.listed.foreign_split.take().or(foreign.map(str::to_owned));
+        }
         let Some(name) = self.name(&item.key) else {
             self.listed.n_foreign += 1;
             return;

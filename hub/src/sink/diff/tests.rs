@@ -187,13 +187,17 @@ impl Run {
         self.wanted = after.clone();
     }
 
-    /// Runs both lanes for a while; a failure of 0 makes a write fail as busy.
+    /// Runs all lanes for a while; a failure of 0 makes a write fail as busy.
     fn go(&mut self, millis: u64, failures: &[u8]) -> Result<(), TestCaseError> {
         let until = self.now + std::time::Duration::from_millis(millis);
         let mut failures = failures.iter().copied().chain(std::iter::repeat(1));
         while self.now <= until {
             self.schedule.tick(self.now);
-            let lanes = [self.schedule.next_fast(self.now), self.schedule.next_slow(self.now)];
+            let lanes = [
+                self.schedule.next_urgent(self.now),
+                self.schedule.next_fast(self.now),
+                self.schedule.next_slow(self.now),
+            ];
             for stage in lanes {
                 let results = self.apply(&stage, &mut failures)?;
                 self.schedule.on_results(stage, results, self.now);

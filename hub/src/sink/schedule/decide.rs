@@ -22,6 +22,8 @@ pub(super) enum Decision {
     Waits(ObjectId),
     /// It cannot be made because of this object, which is refused or wanted by nobody.
     Withheld(Arc<Object>, ObjectId),
+    /// Put it before all else.
+    Urgent(Arc<Object>),
     /// Put it at once.
     Fast(Arc<Object>),
     /// Put it after what it may refer to.
@@ -53,6 +55,7 @@ impl Schedule {
         match missing_reference(object, &self.actual) {
             Some(missing) if self.is_hopeless(missing) => Decision::Withheld(object.clone(), missing.clone()),
             Some(missing) => Decision::Waits(missing.clone()),
+            None if id.kind == ObjectKind::GlobalRule => Decision::Urgent(object.clone()),
             None if id.kind.rebuilds_router() => Decision::Batch(object.clone()),
             None if self.actual.contains(id) => Decision::Fast(object.clone()),
             None => Decision::Slow(object.clone()),
@@ -154,6 +157,7 @@ impl Schedule {
                 self.wait_for(by, id);
             }
             _ if self.is_retrying(id) => {}
+            Decision::Urgent(_) => self.urgent.push(id.clone(), since),
             Decision::Fast(_) => self.fast.push(id.clone(), since),
             // Its batch has been, and went on without it.
             Decision::Batch(_) if self.is_repaired(id) => drop(self.puts.insert(id.clone(), since)),
@@ -174,6 +178,7 @@ impl Schedule {
     }
 
     fn unqueue(&mut self, id: &ObjectId) {
+        self.urgent.remove(id);
         self.fast.remove(id);
         self.puts.remove(id);
         self.batch_puts.remove(id);
@@ -225,7 +230,7 @@ impl Schedule {
         self.unreport(id);
         match id.kind {
             ObjectKind::Route | ObjectKind::StreamRoute => drop(self.batch_deletes.insert(id.clone())),
-            ObjectKind::GlobalRule => drop(self.deletes.insert(id.clone())),
+            ObjectKind::GlobalRule => self.urgent.push(id.clone(), now),
             _ => self.begin_grace(id, now),
         }
     }

@@ -83,6 +83,10 @@ impl Schedule {
     fn on_error(&mut self, operation: Operation, error: SinkError, now: Instant, followed: &mut Followed) {
         match (error.consequence(), operation) {
             (Consequence::Quarantine, Operation::Put { object }) => {
+                if let SinkError::Unproven { upstream } = &error {
+                    followed.drifted = true;
+                    self.put_again(upstream, now);
+                }
                 let refusal = Refusal {
                     hash: object.hash,
                     reason: error.reason().to_owned(),
@@ -109,10 +113,15 @@ impl Schedule {
             self.retries.insert(object.id.clone(), 0);
         }
         for reference in &object.references {
-            if !self.in_flight.contains_key(reference) {
-                self.actual.remove(reference);
-                self.examine(reference, now, now);
-            }
+            self.put_again(reference, now);
+        }
+    }
+
+    /// It is not there, whatever was known.
+    fn put_again(&mut self, id: &ObjectId, now: Instant) {
+        if !self.in_flight.contains_key(id) {
+            self.actual.remove(id);
+            self.examine(id, now, now);
         }
     }
 
