@@ -3,6 +3,16 @@
 //! For now each cluster has one path, straight to its pods; probers, verdicts and orders come with failover.
 //! Plan already takes a list.
 
+mod choice;
+mod damping;
+pub mod decision;
+pub mod evidence;
+pub mod health;
+pub mod machine;
+pub mod orders;
+pub mod parameters;
+mod suspicion;
+
 use serde::{Deserialize, Serialize};
 
 /// One way from APISIX to a cluster.
