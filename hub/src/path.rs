@@ -6,6 +6,16 @@ pub mod allow;
 pub mod mapping;
 pub mod reach;
 
+mod choice;
+mod damping;
+pub mod decision;
+pub mod evidence;
+pub mod health;
+pub mod machine;
+pub mod orders;
+pub mod parameters;
+mod suspicion;
+
 use serde::{Deserialize, Serialize};
 
 pub use allow::Allowed;
