@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use tokio::runtime::Runtime;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -22,15 +22,28 @@ pub fn setting(text: &str) -> Result<(String, Value), String> {
     Ok((key.to_owned(), value))
 }
 
+/// On how many threads a program's tasks run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// All on the one that starts it: each further thread costs megabytes of the allocator's.
+    One,
+    /// One for each core.
+    Cores,
+}
+
 /// Runs a program until it ends by itself, or SIGTERM or SIGINT asks it to by its token.
 ///
 /// # Errors
 /// The program's own, or when threads or signal handlers cannot be had.
-pub fn run_until_stopped<F>(main: impl FnOnce(CancellationToken) -> F) -> Result<()>
+pub fn run_until_stopped<F>(threads: Threads, main: impl FnOnce(CancellationToken) -> F) -> Result<()>
 where
     F: Future<Output = Result<()>>,
 {
-    let runtime = Runtime::new().context("cannot start threads")?;
+    let mut runtime = match threads {
+        Threads::One => Builder::new_current_thread(),
+        Threads::Cores => Builder::new_multi_thread(),
+    };
+    let runtime = runtime.enable_all().build().context("cannot start threads")?;
     runtime.block_on(async {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let shutdown = CancellationToken::new();

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use hubline::model::ClusterId;
-use hubline::program::{conclude, run_until_stopped, setting};
+use hubline::program::{Threads, conclude, run_until_stopped, setting};
 use hubline_agent::config::AgentConfig;
 use hubline_agent::pipeline;
 use hubline_agent::translate::{Secrets, TranslateOptions, dry_run, snapshot_yaml};
@@ -76,7 +76,9 @@ fn execute(command: Command) -> Result<()> {
 fn run(configuration: Configuration) -> Result<()> {
     let config = AgentConfig::load(configuration.config.as_deref(), configuration.settings)?;
     config.logging.start()?;
-    run_until_stopped(|shutdown| async { Ok(pipeline::run(config, shutdown).await?) })
+    run_until_stopped(Threads::One, |shutdown| async {
+        Ok(pipeline::run(config, shutdown).await?)
+    })
 }
 
 fn check_config(configuration: Configuration) -> Result<()> {

@@ -21,6 +21,8 @@ use hubline::tls::{Files, TlsError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::path::parameters::HubFailover;
+
 pub use address::{AddressError, ApiAddress};
 pub use cluster::{ClusterConfig, ClusterList};
 pub use target::{AdminConfig, TargetConfig};
@@ -50,6 +52,8 @@ pub struct HubConfig {
     pub target: TargetConfig,
     /// How ids of our objects begin: 1 to 8 of `a-z` and `0-9`.
     pub id_prefix: String,
+    /// When the hub suspects itself.
+    pub failover: HubFailover,
     /// Speeds and portions.
     pub tuning: Tuning,
     /// Logs.
@@ -98,6 +102,7 @@ impl Default for HubConfig {
             clusters: Vec::new(),
             target: TargetConfig::default(),
             id_prefix: "hl".to_owned(),
+            failover: HubFailover::default(),
             tuning: Tuning::default(),
             logging: Logging::default(),
         }

@@ -7,6 +7,7 @@
 mod clock;
 mod made;
 mod problems;
+mod reaching;
 mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,7 @@ use crate::desired::DesiredWriter;
 use crate::federate::Federation;
 use crate::ingest::{Inbound, Sessions};
 use crate::object::ObjectId;
+use crate::path::actor::Decisions;
 use crate::persist;
 use crate::plan::id::{ClusterRegistry, Prefix};
 use crate::plan::{PlanOptions, PlanOutput, Planner, Routing};
@@ -35,6 +37,7 @@ use crate::view::{ClusterSummary, Outcome, Phase, Problem, ProblemKind, TargetSu
 use clock::Clock;
 use made::Made;
 use problems::{ProblemBook, Stage};
+use reaching::Reaching;
 use status::StatusBook;
 
 /// Events taken between two views: some milliseconds of work, so that readers lag little and a burst costs few versions.
@@ -55,6 +58,8 @@ pub struct Handles {
     pub sessions: Arc<Sessions>,
     /// The clusters that the operator lists.
     pub clusters: watch::Receiver<Arc<ClusterList>>,
+    /// Which path each cluster takes.
+    pub decisions: watch::Receiver<Decisions>,
     /// What the sink says of the target.
     pub target: watch::Receiver<Arc<TargetSummary>>,
     /// Where readers find the view.
@@ -84,6 +89,7 @@ pub struct Core {
     problems: ProblemBook,
     statuses: StatusBook,
     made: Made,
+    reaching: Reaching,
     stale_summaries: BTreeSet<ClusterId>,
     /// Clusters that were in step with their agent since the hub's start: only of these leftovers are removed.
     settled: BTreeSet<ClusterId>,
@@ -105,6 +111,7 @@ impl Core {
             registry: ClusterRegistry::default(),
             clusters: BTreeMap::new(),
             federation: Federation::new(),
+            reaching: Reaching::new(plan.clone()),
             planner: Planner::new(plan),
             summaries: OrdMap::new(),
             problems: ProblemBook::default(),
@@ -120,6 +127,7 @@ impl Core {
             core.take_in(cluster);
         }
         core.configured();
+        core.decided();
         // They follow from the configuration and what was restored alone.
         let of_paths = core.prefix.paths_prefix();
         core.handles.desired.settle([of_paths]);
@@ -138,6 +146,7 @@ impl Core {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut clusters = self.handles.clusters.clone();
         let mut target = self.handles.target.clone();
+        let mut decisions = self.handles.decisions.clone();
         let mut say_at: Option<Instant> = None;
         loop {
             tokio::select! {
@@ -150,8 +159,9 @@ impl Core {
                     }
                 }
                 Some(list) = outcomes.recv() => self.outcomes(list),
+                Ok(()) = decisions.changed() => self.decided(),
                 Ok(()) = clusters.changed() => self.configured(),
-                Ok(()) = target.changed() => {}
+                Ok(()) = target.changed() => self.targeted(),
                 _ = ticks.tick() => self.tick(),
                 () = sleep_until(say_at.unwrap_or_else(Instant::now)), if say_at.is_some() => {
                     self.say();
@@ -200,10 +210,8 @@ impl Core {
                 self.clusters.insert(name.clone(), Cluster::new(name.clone()));
             }
         }
-        let routing = |config: &ClusterConfig| Routing::new(config.effective_paths(), config.allowed());
-        let routings = list.iter().map(|config| (config.name.clone(), routing(config)));
-        let output = self.planner.reach(routings);
-        self.planned(output, Instant::now());
+        let changed = self.reaching.configured(&list);
+        self.reached(changed);
         let ids: Vec<_> = self.clusters.keys().cloned().collect();
         for id in ids {
             let listed = list.get(&id);
@@ -213,6 +221,30 @@ impl Core {
             });
             self.on(&id, Event::Configured(settings), Instant::now());
         }
+    }
+
+    /// Clusters are reached otherwise now.
+    fn reached(&mut self, changed: Vec<(ClusterId, Routing)>) {
+        if !changed.is_empty() {
+            let output = self.planner.reach(changed);
+            self.planned(output, Instant::now());
+        }
+    }
+
+    fn decided(&mut self) {
+        let decisions = self.handles.decisions.borrow_and_update().clone();
+        let (changed, moved) = self.reaching.decided(decisions);
+        // What was restored may be a second older than the target, but a path that is dead carries nothing at all.
+        for id in moved.into_iter().filter(|id| self.unheard.contains(id)) {
+            self.handles.desired.heard(&self.prefix.cluster_prefix(&id));
+        }
+        self.reached(changed);
+    }
+
+    fn targeted(&mut self) {
+        let target = self.handles.target.borrow_and_update().clone();
+        let changed = self.reaching.target(&target);
+        self.reached(changed);
     }
 
     fn inbound(&mut self, inbound: Inbound) {
@@ -320,6 +352,8 @@ impl Core {
 
     fn outcomes(&mut self, list: Vec<(ObjectId, Outcome)>) {
         for (id, outcome) in list {
+            let changed = self.reaching.outcome(&id, &outcome);
+            self.reached(changed);
             for key in self.made.outcome(&id, outcome) {
                 let problems = self.refusals(&key);
                 self.problems.set(Stage::Sink, &key, problems);
@@ -416,6 +450,7 @@ impl Core {
             desired: self.made.desired().clone(),
             outcomes: self.made.outcomes().clone(),
             target: self.handles.target.borrow().clone(),
+            carriers: self.reaching.carriers().clone(),
         }));
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
-use hubline::program::{conclude, run_until_stopped, setting};
+use hubline::program::{Threads, conclude, run_until_stopped, setting};
 use hubline_hub::command::plan::plan_command;
 use hubline_hub::config::HubConfig;
 use hubline_hub::pipeline::{self, Origin};
@@ -90,7 +90,9 @@ fn run(configuration: Configuration) -> Result<()> {
     } = configuration;
     let config = HubConfig::load(file.as_deref(), flags.clone())?;
     config.logging.start()?;
-    run_until_stopped(|shutdown| async { Ok(pipeline::run(config, Origin { file, flags }, shutdown).await?) })
+    run_until_stopped(Threads::Cores, |shutdown| async {
+        Ok(pipeline::run(config, Origin { file, flags }, shutdown).await?)
+    })
 }
 
 fn check(configuration: Configuration) -> Result<()> {

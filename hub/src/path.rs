@@ -2,8 +2,10 @@
 //!
 //! Here stand what an operator configures of them; probers, verdicts and orders are in the modules.
 
+pub mod actor;
 pub mod allow;
 pub mod mapping;
+pub mod metrics;
 pub mod reach;
 
 mod choice;
@@ -11,15 +13,18 @@ mod damping;
 pub mod decision;
 pub mod evidence;
 pub mod health;
+pub mod log;
 pub mod machine;
 pub mod orders;
 pub mod parameters;
+mod say;
 mod suspicion;
 
 use serde::{Deserialize, Serialize};
 
 pub use allow::Allowed;
 pub use mapping::Mapping;
+use parameters::{HealthParameters, ProbeParameters};
 pub use reach::{Gateway, GatewayScheme, HostPort, Identity, NodePorts, Reach};
 
 /// One way from APISIX to a cluster.
@@ -46,6 +51,12 @@ pub struct Path {
     /// Where the agent's echo port is found on this path; what the agent says, mapped, when there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub echo: Vec<HostPort>,
+    /// How it is probed.
+    #[serde(default)]
+    pub probe: ProbeParameters,
+    /// When it is down or degraded.
+    #[serde(default)]
+    pub health: HealthParameters,
 }
 
 /// What kind of line a path takes.
@@ -71,6 +82,8 @@ impl Path {
             gateway: None,
             mapping: Vec::new(),
             echo: Vec::new(),
+            probe: ProbeParameters::default(),
+            health: HealthParameters::default(),
         }
     }
 
@@ -89,6 +102,8 @@ impl Path {
             node_ports.validate(&format!("{field}.nodePorts"), faults);
         }
         mapping::validate(&self.mapping, &format!("{field}.mapping"), faults);
+        self.probe.validate(&format!("{field}.probe"), faults);
+        self.health.validate(&format!("{field}.health"), faults);
     }
 
     /// An address as it is reached on this path.

@@ -5,6 +5,7 @@
 
 mod error;
 mod key;
+mod paths;
 mod read;
 mod record;
 mod seal;
@@ -20,6 +21,7 @@ use hubline::model::ClusterId;
 use redb::{Database, StorageBackend, TableDefinition};
 
 pub use error::PersistError;
+pub use paths::{PathStore, PathValues};
 pub use read::Damaged;
 pub use write::{PersistMetrics, Persisting, Writer};
 

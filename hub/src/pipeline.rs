@@ -21,6 +21,8 @@ use crate::config::reload::Reloader;
 use crate::core::{Core, CoreOptions, Handles};
 use crate::desired;
 use crate::ingest::{self, Ingest, IngestMetrics, Sessions};
+use crate::path::actor::PathActor;
+use crate::path::metrics::PathMetrics;
 use crate::persist::{PersistMetrics, Store};
 use crate::sink::admin::AdminSink;
 use crate::sink::audit::Writes;
@@ -30,11 +32,15 @@ use crate::view::View;
 
 mod error;
 mod options;
+mod paths;
 
 pub use error::PipelineError;
 
 /// Events on their way to the core: one for each of 1,000 agents; the memory of their resources is bounded by ingest.
 const INBOUND: usize = 1_024;
+
+/// Finished probes on their way to the verdict machine: those of 1,000 clusters with two paths each within half a second.
+const EVIDENCE: usize = 1_024;
 
 /// Where a configuration came from: it is read again when the file changes.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +70,15 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
     let clusters = reloader.clusters();
 
     let (store, restored) = Store::open(&options::store(&config))?;
+    let (_evidence, probed) = mpsc::channel(EVIDENCE);
+    let (settings_of_paths, settings) = paths::settings(&config, clusters.clone());
+    let (paths, path_handle) = PathActor::new(
+        settings,
+        probed,
+        store.paths(),
+        store.paths().load()?,
+        metrics.register(PathMetrics::register),
+    );
     let (persist, persisting) = store.start(config.tuning.write_behind, metrics.register(PersistMetrics::register));
     let restored: Vec<_> = restored
         .into_iter()
@@ -82,6 +97,7 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
         persist,
         sessions: Arc::clone(&sessions),
         clusters: clusters.clone(),
+        decisions: path_handle.decisions(),
         target: target.subscribe(),
         view: Arc::clone(&view),
     };
@@ -114,6 +130,8 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
     let token = shutdown.child_token();
     parts.spawn(part(core.run(events, results, token.clone())));
     parts.spawn(part(driver.run(token.clone())));
+    parts.spawn(part(paths.run(token.clone())));
+    parts.spawn(part(settings_of_paths.run(token.clone())));
     let tls = certificates.subscribe();
     parts.spawn(part(certificates.run(token.clone())));
     parts.spawn(fallible(ingest::serve(agents, tls, service, token.clone())));

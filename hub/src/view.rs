@@ -9,6 +9,7 @@ use hubline::model::{ClusterId, Diagnostic, GlobalKey, GroupState};
 use hubline::wire::{ContentHash, Epoch};
 use imbl::OrdMap;
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::change::Stored;
 use crate::object::{Object, ObjectId};
@@ -30,6 +31,36 @@ pub struct View {
     pub outcomes: OrdMap<ObjectId, Outcome>,
     /// The target.
     pub target: Arc<TargetSummary>,
+    /// What carries each cluster's traffic.
+    pub carriers: OrdMap<ClusterId, Carrier>,
+}
+
+/// What carries a cluster's traffic over the path that was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "by")]
+pub enum Carrier {
+    /// Its upstreams as they are by rank.
+    Upstreams,
+    /// One upstream that all its routes share.
+    Shared,
+    /// One object at the target for the whole cluster.
+    Diversion {
+        /// The share that it takes.
+        percent: u8,
+    },
+    /// Each of its upstreams, written again.
+    Burst {
+        /// Why not one object.
+        why: String,
+    },
+}
+
+impl Carrier {
+    /// Whether it is a diversion.
+    #[must_use]
+    pub fn is_diversion(&self) -> bool {
+        matches!(self, Self::Diversion { .. })
+    }
 }
 
 /// A cluster as people see it.

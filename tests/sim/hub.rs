@@ -10,6 +10,7 @@ use hubline_hub::config::{ClusterConfig, ClusterList};
 use hubline_hub::core::{Core, CoreOptions, Handles};
 use hubline_hub::desired;
 use hubline_hub::ingest::{self, Ingest, IngestMetrics, Sessions, Settings};
+use hubline_hub::path::actor::Decisions;
 use hubline_hub::persist::{PersistMetrics, Store};
 use hubline_hub::sink::Ownership;
 use hubline_hub::sink::audit::Writes;
@@ -93,6 +94,7 @@ impl Hub {
         let clusters = watch::channel(list(&world.clusters)).1;
         let view = Arc::new(ArcSwap::from_pointee(View::default()));
         let handles = Handles {
+            decisions: watch::channel(Decisions::default()).1,
             desired,
             persist,
             sessions: Arc::clone(&sessions),

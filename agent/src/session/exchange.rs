@@ -19,7 +19,7 @@ use super::recover::SessionError;
 use crate::publish::Version;
 
 /// Messages between dialogue and transport. Two: one on its way into the transport's buffer, one ready behind it;
-/// parts have 64 KiB, so a hub that stops reading holds some 128 KiB here.
+/// parts have 16 KiB, so a hub that stops reading holds some 32 KiB here.
 const OUTGOING: usize = 2;
 
 /// How long a hub may take for its first answer, and then for any progress, besides what the line takes.

@@ -6,7 +6,11 @@ use hubline::model::ClusterId;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::path::machine::{ConfiguredCluster, ConfiguredPath};
+use crate::path::parameters::FailoverParameters;
 use crate::path::{Allowed, Path};
+use crate::plan::Routing;
+use crate::plan::routing::{Bounds, Checks};
 
 /// One cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +28,15 @@ pub struct ClusterConfig {
     /// The ways to it; none means straight to its pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<Path>,
+    /// When it changes its path.
+    #[serde(default)]
+    pub failover: FailoverParameters,
+    /// What a request may cost where a path may fail.
+    #[serde(default)]
+    pub requests: Bounds,
+    /// Checks by APISIX itself, for when the hub is down; none unless asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<Checks>,
 }
 
 impl ClusterConfig {
@@ -35,6 +48,35 @@ impl ClusterConfig {
             uid: None,
             allow: Vec::new(),
             paths: Vec::new(),
+            failover: FailoverParameters::default(),
+            requests: Bounds::default(),
+            checks: None,
+        }
+    }
+
+    /// How it is reached as long as nothing is decided.
+    #[must_use]
+    pub fn routing(&self) -> Routing {
+        Routing {
+            bounds: self.requests,
+            checks: self.checks,
+            ..Routing::new(self.effective_paths(), self.allowed())
+        }
+    }
+
+    /// What the verdict machine needs.
+    #[must_use]
+    pub fn for_machine(&self) -> ConfiguredCluster {
+        let path = |path: Path| ConfiguredPath {
+            name: path.name.into(),
+            kind: path.kind,
+            rank: path.rank,
+            health: path.health,
+        };
+        ConfiguredCluster {
+            cluster: self.name.clone(),
+            failover: self.failover.clone(),
+            paths: self.effective_paths().into_iter().map(path).collect(),
         }
     }
 

@@ -48,6 +48,7 @@ impl HubConfig {
         faults.extend(id_prefix(&self.id_prefix));
         self.clusters(&mut faults);
         self.admin(&mut faults);
+        self.failover.validate("failover", &mut faults);
         tuning(&self.tuning, &mut faults);
         if faults.is_empty() {
             Ok(())
@@ -91,6 +92,11 @@ fn cluster_faults(at: usize, cluster: &ClusterConfig, faults: &mut Vec<String>) 
         faults.push(format!(
             "clusters.{at}.uid is empty; leave it out to pin the first that is seen"
         ));
+    }
+    cluster.failover.validate(&format!("clusters.{at}.failover"), faults);
+    cluster.requests.validate(&format!("clusters.{at}.requests"), faults);
+    if let Some(checks) = &cluster.checks {
+        checks.validate(&format!("clusters.{at}.checks"), faults);
     }
     let mut names = BTreeSet::new();
     for (path_at, path) in cluster.paths.iter().enumerate() {

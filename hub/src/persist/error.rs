@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 /// Why the state cannot be opened, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum PersistError {
+    /// What belongs to paths cannot be read or written.
+    #[error("verdicts and orders in the state file: {0}")]
+    Paths(String),
     /// A file or directory cannot be used.
     #[error("{path}: {source}")]
     Io {

@@ -27,8 +27,8 @@ pub struct Damaged {
 type Clusters = BTreeMap<ClusterId, Restored>;
 
 /// Pages of the file that are kept in memory: it is read once, and written in batches. The database's own default of
-/// 1 GiB would keep everything that a hub has a second time.
-const CACHE_BYTES: usize = 16 << 20;
+/// 1 GiB would keep everything that a hub has a second time, and what is given here is used up by the first sync.
+const CACHE_BYTES: usize = 4 << 20;
 
 /// What proves the key.
 const WORD: &[u8] = b"hubline";

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use hubline::config::duration;
+use serde::{Deserialize, Serialize};
+
 use crate::path::{Allowed, Path, Reach};
 
 /// How one cluster is reached.
@@ -30,14 +33,17 @@ pub struct Diverted {
     pub percent: u8,
 }
 
-/// What a request may cost on a line that is silent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a request may cost on a line that is silent: `requests` of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Bounds {
     /// To connect to one node.
+    #[serde(with = "duration")]
     pub connect: Duration,
     /// Further nodes that are tried.
     pub retries: u32,
-    /// In which no further node is tried.
+    /// After which no further node is tried.
+    #[serde(with = "duration")]
     pub retry_timeout: Duration,
 }
 
@@ -53,15 +59,63 @@ impl Default for Bounds {
     }
 }
 
-/// Active checks of every node by APISIX.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Active checks of every node by APISIX: `checks` of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Checks {
-    /// Between two checks.
+    /// Between two checks, in whole seconds.
+    #[serde(with = "duration")]
     pub interval: Duration,
     /// Failures after which a node is left out.
     pub failures: u8,
     /// Successes after which it is back.
     pub successes: u8,
+}
+
+impl Default for Checks {
+    /// As `reference/apisix.md` measured them: a second, and two failures.
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(1),
+            failures: 2,
+            successes: 2,
+        }
+    }
+}
+
+impl Bounds {
+    /// What is wrong with them; `field` is where they stand.
+    pub fn validate(&self, field: &str, faults: &mut Vec<String>) {
+        let longest = Duration::from_secs(600);
+        let times = [("connect", self.connect), ("retryTimeout", self.retry_timeout)];
+        for (name, time) in times {
+            if time < Duration::from_millis(1) || time > longest {
+                faults.push(format!("{field}.{name} is {time:?}; allowed: 1ms to 10m"));
+            }
+        }
+        if self.retries > 100 {
+            faults.push(format!("{field}.retries is {}; allowed: 0 to 100", self.retries));
+        }
+    }
+}
+
+impl Checks {
+    /// What is wrong with them; `field` is where they stand.
+    pub fn validate(&self, field: &str, faults: &mut Vec<String>) {
+        let whole = self.interval.subsec_nanos() == 0 && (1..=3600).contains(&self.interval.as_secs());
+        if !whole {
+            faults.push(format!(
+                "{field}.interval is {:?}; allowed: whole seconds, 1s to 1h",
+                self.interval
+            ));
+        }
+        // APISIX's schema: 1 to 254.
+        for (name, count) in [("failures", self.failures), ("successes", self.successes)] {
+            if !(1..=254).contains(&count) {
+                faults.push(format!("{field}.{name} is {count}; allowed: 1 to 254"));
+            }
+        }
+    }
 }
 
 impl Routing {
