@@ -23,7 +23,6 @@ use tracing::{debug, warn};
 use hubline::model::ClusterId;
 
 pub use addresses::reached_at;
-pub use answer::{CLUSTER_HEADER, MAX_NONCE, PATH};
 use connections::{Connections, Use};
 
 /// How much is taken from others: whoever reaches a pod reaches this port.

@@ -14,6 +14,7 @@ pub mod health;
 pub mod machine;
 pub mod orders;
 pub mod parameters;
+pub mod probe;
 mod suspicion;
 
 use serde::{Deserialize, Serialize};

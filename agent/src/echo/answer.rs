@@ -1,16 +1,8 @@
 //! What is answered. Pure.
 
 use axum::body::{Body, HttpBody};
-use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-
-/// Below this path everything is answered.
-pub const PATH: &str = "/hubline/echo";
-
-/// The header with the cluster's name.
-pub const CLUSTER_HEADER: HeaderName = HeaderName::from_static("hubline-cluster");
-
-/// Most bytes of the last segment, which is given back: two UUIDs.
-pub const MAX_NONCE: usize = 73;
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use hubline::echo::{CLUSTER_HEADER, PATH, is_nonce};
 
 /// The answer to one request.
 pub(super) fn answer<B: HttpBody>(request: &Request<B>, cluster: &HeaderValue) -> Response<Body> {
@@ -43,10 +35,4 @@ fn refuse(status: StatusCode) -> Response<Body> {
         response.headers_mut().insert(header::CONNECTION, close);
     }
     response
-}
-
-/// Letters that mean nothing to anyone who may see them: a stranger's text is never given back.
-fn is_nonce(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=MAX_NONCE).contains(&text.len()) && text.bytes().all(allowed)
 }

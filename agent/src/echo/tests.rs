@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use hubline::echo::{MAX_NONCE, PATH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
