@@ -25,6 +25,8 @@ mod spec;
 mod target;
 mod targets;
 mod task;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::sync::Arc;
