@@ -26,13 +26,35 @@ pub(super) enum Asks {
 pub(super) struct Slot {
     pub(super) asks: Asks,
     pub(super) pace: Pace,
-    pub(super) due: Instant,
+    due: Instant,
+    beat: Beat,
     pub(super) in_flight: usize,
 }
 
 /// All vantages of a path.
-#[derive(Debug, Default)]
-pub(super) struct Slots(BTreeMap<Vantage, Slot>);
+#[derive(Debug)]
+pub(super) struct Slots {
+    beat: Beat,
+    slots: BTreeMap<Vantage, Slot>,
+}
+
+/// Turns fall on the beats of a clock that all paths share, so that probes of many paths share the hub's wake-ups, which
+/// cost more than the probes.
+#[derive(Debug, Clone, Copy)]
+struct Beat(Instant);
+
+impl Beat {
+    /// A fifth of the jitter at the shortest usual interval, 250 ms: turns stay as random as they were.
+    const LENGTH: Duration = Duration::from_millis(10);
+
+    /// The beat that is nearest to a time, and later than now.
+    fn nearest(self, time: Instant, now: Instant) -> Instant {
+        let beats = |time: Instant| time.duration_since(self.0).as_millis() / Self::LENGTH.as_millis();
+        let beat = beats(time + Self::LENGTH / 2).max(beats(now) + 1);
+        let since = beat.saturating_mul(Self::LENGTH.as_millis());
+        self.0 + Duration::from_millis(u64::try_from(since).unwrap_or(u64::MAX))
+    }
+}
 
 impl Asks {
     fn vantage(&self) -> Vantage {
@@ -61,9 +83,17 @@ impl Asks {
 }
 
 impl Slots {
+    /// None yet; turns are counted from there.
+    pub(super) fn new(began: Instant) -> Self {
+        Self {
+            beat: Beat(began),
+            slots: BTreeMap::new(),
+        }
+    }
+
     /// Those of a new specification. What is still there keeps its turn and its pace; what is under way is forgotten.
     pub(super) fn adopt(&mut self, spec: &ProbeSpec, chance: &mut StdRng) {
-        let mut before = std::mem::take(&mut self.0);
+        let mut before = std::mem::take(&mut self.slots);
         let targets = spec
             .targets
             .iter()
@@ -76,49 +106,54 @@ impl Slots {
             let (vantage, interval) = (asks.vantage(), asks.interval(spec));
             let slot = match before.remove(&vantage) {
                 Some(slot) => slot.with(asks, interval, spec),
-                None => Slot::new(asks, interval, spec, chance),
+                None => Slot::new(asks, interval, spec, self.beat, chance),
             };
-            self.0.insert(vantage, slot);
+            self.slots.insert(vantage, slot);
         }
     }
 
     /// When the next one is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.0.values().map(|slot| slot.due).min()
+        self.slots.values().map(|slot| slot.due).min()
     }
 
     pub(super) fn get_mut(&mut self, vantage: &Vantage) -> Option<&mut Slot> {
-        self.0.get_mut(vantage)
+        self.slots.get_mut(vantage)
     }
 
     /// Those that are due.
     pub(super) fn due(&self, now: Instant) -> Vec<Vantage> {
-        let due = self.0.iter().filter(|(_, slot)| slot.due <= now);
+        let due = self.slots.iter().filter(|(_, slot)| slot.due <= now);
         due.map(|(vantage, _)| vantage.clone()).collect()
     }
 
     /// All that look through an APISIX instance.
     pub(super) fn gateways(&self) -> Vec<Vantage> {
-        let all = self.0.keys().filter(|vantage| matches!(vantage, Vantage::Gateway(_)));
+        let all = self
+            .slots
+            .keys()
+            .filter(|vantage| matches!(vantage, Vantage::Gateway(_)));
         all.cloned().collect()
     }
 }
 
 impl Slot {
-    fn new(asks: Asks, interval: Duration, spec: &ProbeSpec, chance: &mut StdRng) -> Self {
-        let pace = Pace::new(interval, spec.back_off);
-        let due = Instant::now() + pace.first(chance);
+    fn new(asks: Asks, interval: Duration, spec: &ProbeSpec, beat: Beat, chance: &mut StdRng) -> Self {
+        let (pace, now) = (Pace::new(interval, spec.back_off), Instant::now());
+        let due = beat.nearest(now + pace.first(chance), now);
         Self {
             asks,
             pace,
             due,
+            beat,
             in_flight: 0,
         }
     }
 
     fn with(mut self, asks: Asks, interval: Duration, spec: &ProbeSpec) -> Self {
         self.pace.set(interval, spec.back_off);
-        self.due = self.due.min(Instant::now() + interval);
+        let now = Instant::now();
+        self.due = self.due.min(self.beat.nearest(now + interval, now));
         self.asks = asks;
         self.in_flight = 0;
         self
@@ -127,6 +162,30 @@ impl Slot {
     /// Takes its turn: the next one follows from this one's time, not from when it came to pass, unless it is late.
     pub(super) fn take_turn(&mut self, now: Instant, chance: &mut StdRng) {
         let next = self.pace.next(now, chance);
-        self.due = (self.due.min(now) + next).max(now);
+        self.due = self.beat.nearest(self.due.min(now) + next, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_fall_on_the_nearest_beat_to_come() {
+        let (began, ms) = (Instant::now(), Duration::from_millis);
+        for (time, now, wanted) in [
+            (0, 0, 10),
+            (14, 0, 10),
+            (15, 0, 20),
+            (250, 3, 250),
+            (254, 3, 250),
+            (256, 3, 260),
+            // Late, or an interval shorter than a beat.
+            (250, 250, 260),
+            (250, 1_003, 1_010),
+        ] {
+            let beat = Beat(began).nearest(began + ms(time), began + ms(now));
+            assert_eq!(beat.duration_since(began), ms(wanted), "{time} at {now}");
+        }
     }
 }

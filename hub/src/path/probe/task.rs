@@ -85,7 +85,7 @@ impl Prober {
     fn new(spec: Arc<ProbeSpec>, context: ProbeContext) -> Self {
         let outbox = Outbox::new(spec.cluster.clone(), Arc::clone(&spec.path), context.findings.clone());
         let mut chance = StdRng::seed_from_u64(context.seed);
-        let mut slots = Slots::default();
+        let mut slots = Slots::new(context.began);
         slots.adopt(&spec, &mut chance);
         Self {
             spec,

@@ -1,12 +1,14 @@
 //! One connection with pipelined questions. It has no task of its own: whoever waits for an answer reads for all.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hubline::echo::PATH;
+use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -89,13 +91,35 @@ impl Connection {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut buffer = [0; 2048];
         while !state.broken {
-            match self.stream.try_read(&mut buffer) {
+            match self.read_some(&mut buffer) {
                 Ok(0) => state.breaks(),
-                Ok(read) => state.take(buffer.get(..read).unwrap_or_default()),
+                Ok(read) => {
+                    state.take(buffer.get(..read).unwrap_or_default());
+                    if read < buffer.len() {
+                        return;
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(_) => state.breaks(),
             }
         }
+    }
+
+    /// Reads once. Less than there was room for is all that has come (epoll(7), question 9), so that the runtime is told
+    /// to wait for more without a second call that would only say so: a fifth of what a probe costs.
+    fn read_some(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let socket = SockRef::from(&self.stream);
+        let mut drained = None;
+        let read = self
+            .stream
+            .try_io(Interest::READABLE, || match (&*socket).read(buffer) {
+                Ok(read) if read > 0 && read < buffer.len() => {
+                    drained = Some(read);
+                    Err(io::ErrorKind::WouldBlock.into())
+                }
+                other => other,
+            });
+        drained.map_or(read, Ok)
     }
 }
 
