@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod echo;
 pub mod model;
 pub mod program;
 pub mod snapshot_file;

@@ -1,5 +1,6 @@
 //! The agent's configuration: one YAML file, with environment (`HUBLINE_AGENT__...`) and flags over it.
 
+mod echo;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::translate::TranslateOptions;
+pub use echo::{EchoConfig, EchoListen, EchoListenError};
 
 /// How the agent's environment variables begin: `HUBLINE_AGENT__TLS__CERTIFICATE` sets `tls.certificate`.
 pub const ENVIRONMENT_PREFIX: &str = "HUBLINE_AGENT__";
@@ -44,6 +46,8 @@ pub struct AgentConfig {
     pub addresses: Vec<String>,
     /// Where `/livez`, `/readyz` and `/metrics` are served.
     pub listen: SocketAddr,
+    /// Where the hub finds out whether it reaches this cluster.
+    pub echo: EchoConfig,
     /// How long listings may take at the start before what could not be listed counts as unknown.
     #[serde(with = "duration")]
     pub startup_grace: Duration,
@@ -168,6 +172,7 @@ impl Default for AgentConfig {
             zone: None,
             addresses: Vec::new(),
             listen: (Ipv4Addr::LOCALHOST, 8081).into(),
+            echo: EchoConfig::default(),
             // Six times what listing 100,000 objects takes in pages of 200 at 10 ms each.
             startup_grace: Duration::from_secs(30),
             logging: Logging::default(),
@@ -234,7 +239,19 @@ impl AgentConfig {
                 ));
             }
         }
+        self.check_echo()?;
         Ok(self.logging.check()?)
+    }
+
+    fn check_echo(&self) -> Result<(), AgentConfigError> {
+        let EchoConfig { listen, advertise } = &self.echo;
+        if !advertise.iter().all(|address| is_host_and_port(address)) {
+            return Err(field("echo.advertise", "has an address that is not HOST:PORT"));
+        }
+        if *listen == EchoListen::Off && !advertise.is_empty() {
+            return Err(field("echo.advertise", "has addresses, but echo.listen is off"));
+        }
+        Ok(())
     }
 
     /// Checks the files that the configuration names.
@@ -256,7 +273,7 @@ impl AgentConfig {
         Ok(ClusterId::new(&self.cluster)?)
     }
 
-    /// What translation depends on.
+    /// What translation depends on, but for the echo's addresses: they follow from the port that is listened on.
     ///
     /// # Errors
     /// [`AgentConfigError::Cluster`] when the cluster's name is none.
@@ -268,6 +285,7 @@ impl AgentConfig {
             controllers: self.ingress_class.controllers.clone(),
             zone: self.zone.clone(),
             addresses: self.addresses.clone(),
+            echo: Vec::new(),
             namespaces: kube.and_then(|kube| kube.namespaces.clone()),
         })
     }

@@ -3,6 +3,7 @@
 //! Data flows `source → index → translate → publish → session`; what the hub answers comes back through `status`.
 
 pub mod config;
+pub mod echo;
 pub mod few;
 pub mod health;
 pub mod index;

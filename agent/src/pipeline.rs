@@ -24,6 +24,7 @@ use crate::metrics::Metrics;
 use crate::publish::Reader;
 use crate::session::{Backoff, Session, SessionContext, Speaker};
 use crate::status::StatusBoard;
+use crate::translate::TranslateOptions;
 pub use edges::{Edges, HubLine, Random, StageOptions};
 pub use error::PipelineError;
 pub use stage::Stage;
@@ -63,6 +64,8 @@ async fn run_from(config: AgentConfig, origin: Origin, shutdown: CancellationTok
         address: config.listen,
         source,
     })?;
+    let tasks = TaskTracker::new();
+    let echo = start::echo(&config, &origin, &tasks, &shutdown).await?;
     let Some(cluster_uid) = shutdown.run_until_cancelled(origin.uid(&config.cluster)).await else {
         return Ok(());
     };
@@ -70,7 +73,6 @@ async fn run_from(config: AgentConfig, origin: Origin, shutdown: CancellationTok
     let metrics = telemetry.register(Metrics::register);
     let certificates = Reloader::<ClientSide>::new(config.tls.clone(), Times::default(), &telemetry);
     let certificates = certificates.map_err(AgentConfigError::Tls)?;
-    let tasks = TaskTracker::new();
     let (readiness_tx, readiness) = watch::channel(Readiness::Starting);
     let (leadership_tx, leadership) = watch::channel(Leadership::default());
     let (wanted_tx, wanted) = watch::channel(std::collections::BTreeSet::new());
@@ -86,7 +88,10 @@ async fn run_from(config: AgentConfig, origin: Origin, shutdown: CancellationTok
         instance,
     };
     let options = StageOptions {
-        translate: config.translate_options()?,
+        translate: TranslateOptions {
+            echo,
+            ..config.translate_options()?
+        },
         speaker,
         hubs: start::lines(&config, &certificates.subscribe()),
         metrics,

@@ -4,10 +4,6 @@
 
 pub mod actor;
 pub mod allow;
-pub mod mapping;
-pub mod metrics;
-pub mod reach;
-
 mod choice;
 mod damping;
 pub mod decision;
@@ -15,8 +11,12 @@ pub mod evidence;
 pub mod health;
 pub mod log;
 pub mod machine;
+pub mod mapping;
+pub mod metrics;
 pub mod orders;
 pub mod parameters;
+pub mod probe;
+pub mod reach;
 mod say;
 mod suspicion;
 

@@ -55,4 +55,7 @@ pub struct ClusterInfo {
     /// Version of the API server, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubernetes_version: Option<String>,
+    /// `HOST:PORT` by which the agent's echo is reached inside the cluster's networks, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub echo: Vec<String>,
 }

@@ -71,6 +71,13 @@ fn samples() -> Vec<(Key, Resource)> {
         private_key: SecretText::new("key".to_owned()),
         created: None,
     };
+    let info = crate::model::ClusterInfo {
+        addresses: vec!["198.51.100.7".to_owned()],
+        zone: Some("north".to_owned()),
+        pod_networks: vec!["10.244.0.0/16".to_owned()],
+        kubernetes_version: Some("v1.36.0".to_owned()),
+        echo: vec!["10.244.0.9:7444".to_owned(), "[fd00::9]:7444".to_owned()],
+    };
     vec![
         (key(ResourceKind::Route, "web"), route()),
         (key(ResourceKind::Service, "web"), Resource::Service(service)),
@@ -84,6 +91,7 @@ fn samples() -> Vec<(Key, Resource)> {
             key(ResourceKind::Certificate, "web"),
             Resource::Certificate(certificate),
         ),
+        (key(ResourceKind::ClusterInfo, "a"), Resource::ClusterInfo(info)),
     ]
 }
 

@@ -7,6 +7,7 @@
 //! - [`link`]: TCP links that can be cut, delayed and slowed.
 //! - [`netns`]: runs a test again in a network namespace with addresses of its own.
 //! - [`echo`]: backends that say who they are.
+//! - [`probes`]: what `cargo bench-probes` runs: the cost of probing.
 //! - [`program`]: agent and hub in runtimes of their own, to be killed at any await.
 //! - [`scale`]: what `cargo bench-scale` runs: one hub with a thousand agents.
 //! - [`scripted`]: an agent that says what a test tells it, and hears what the hub answers.
@@ -24,6 +25,7 @@ pub mod kube;
 pub mod link;
 pub mod netns;
 pub mod ports;
+pub mod probes;
 pub mod program;
 pub mod scale;
 pub mod scripted;

@@ -13,6 +13,14 @@ pub enum PipelineError {
     /// There is no way to an API server.
     #[error("source.kube: {0}")]
     Kube(String),
+    /// The echo port's address.
+    #[error("echo.listen: cannot listen on {address}: {source}; give the echo port another address, or say \"off\"")]
+    Echo {
+        /// As configured.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The health server's address.
     #[error("listen: cannot listen on {address}: {source}")]
     Listen {

@@ -1,17 +1,21 @@
 //! What differs between a cluster and a manifest directory: client, UID, election, reading.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hubline::tls::ClientSide;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::warn;
 
 use super::{HubLine, PipelineError};
-use crate::config::{AgentConfig, HubConfig, KubeConfig, ManifestConfig, SourceConfig};
+use crate::config::{AgentConfig, EchoListen, HubConfig, KubeConfig, ManifestConfig, SourceConfig};
+use crate::echo::{self, Limits};
 use crate::lease::{self, Leadership};
 use crate::session::TlsConnect;
 use crate::source::{self, Name, SourceEvent};
@@ -105,6 +109,38 @@ pub(super) fn lines(config: &AgentConfig, certificates: &watch::Receiver<Arc<Cli
         connect: Arc::new(TlsConnect::new(certificates.clone(), hub.server_name.clone())),
     };
     config.hubs.iter().map(line).collect()
+}
+
+/// Begins to answer at the echo port, before anything else can fail, and tells where the hub reaches it.
+pub(super) async fn echo(
+    config: &AgentConfig,
+    origin: &Origin,
+    tasks: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> Result<Vec<String>, PipelineError> {
+    let EchoListen::At(address) = config.echo.listen else {
+        return Ok(Vec::new());
+    };
+    let unusable = |source| PipelineError::Echo { address, source };
+    let listener = TcpListener::bind(address).await.map_err(unusable)?;
+    let listens_on = listener.local_addr().map_err(unusable)?;
+    let pod = match origin {
+        Origin::Kube(..) => pod_address(),
+        Origin::Manifest(_) => None,
+    };
+    let (cluster, limits) = (config.cluster_id()?, Limits::default());
+    tasks.spawn(echo::serve(listener, cluster, limits, shutdown.clone()));
+    Ok(echo::reached_at(&config.echo.advertise, pod, listens_on))
+}
+
+/// The pod's own address, as the downward API gives it.
+fn pod_address() -> Option<IpAddr> {
+    let text = std::env::var("POD_IP").ok().filter(|text| !text.is_empty())?;
+    let address = text.parse();
+    if address.is_err() {
+        warn!(text, "POD_IP is no address: the hub is not told where the echo port is");
+    }
+    address.ok()
 }
 
 /// Which replica, for people.

@@ -92,7 +92,7 @@ async fn hub(authority: &Authority, heard: mpsc::Sender<AgentMessage>) -> u16 {
 
 fn config(directory: &Path, files: Files, port: u16) -> AgentConfig {
     let text = format!(
-        "cluster: a\nlisten: 127.0.0.1:0\nsource: {{manifest: {{directory: {}}}}}\nhubs: [{{addresses: [\"127.0.0.1:{port}\"]}}]",
+        "cluster: a\nlisten: 127.0.0.1:0\necho: {{listen: 127.0.0.1:0}}\nsource: {{manifest: {{directory: {}}}}}\nhubs: [{{addresses: [\"127.0.0.1:{port}\"]}}]",
         directory.display()
     );
     let config = AgentConfig::parse("agent.yaml", &text).unwrap();

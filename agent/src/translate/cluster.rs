@@ -24,11 +24,13 @@ pub(super) fn info(index: &Index, options: &TranslateOptions) -> Rendered {
     let key = Key::new(ResourceKind::ClusterInfo, &source, "", options.cluster.as_str(), "");
     let networks: BTreeSet<&String> = index.nodes.values().flat_map(|node| &node.pod_networks).collect();
     let addresses: BTreeSet<&String> = options.addresses.iter().collect();
+    let echo: BTreeSet<&String> = options.echo.iter().collect();
     let info = ClusterInfo {
         addresses: addresses.into_iter().cloned().collect(),
         zone: options.zone.clone(),
         pod_networks: networks.into_iter().cloned().collect(),
         kubernetes_version: index.version.clone(),
+        echo: echo.into_iter().cloned().collect(),
     };
     let mut rendered = Rendered::default();
     rendered.entries.insert(key, Resource::ClusterInfo(info));

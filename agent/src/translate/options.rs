@@ -18,6 +18,8 @@ pub struct TranslateOptions {
     pub zone: Option<String>,
     /// Addresses by which the cluster's gateways or nodes are reached.
     pub addresses: Vec<String>,
+    /// `HOST:PORT` by which the hub reaches this agent's echo.
+    pub echo: Vec<String>,
     /// Namespaces that are looked at; none means all.
     pub namespaces: Option<BTreeSet<String>>,
 }
@@ -35,6 +37,7 @@ impl TranslateOptions {
             ],
             zone: None,
             addresses: Vec::new(),
+            echo: Vec::new(),
             namespaces: None,
         }
     }

@@ -144,6 +144,18 @@ pub enum NoData {
     NothingToProbe,
     /// The APISIX instance that was to look does not answer itself.
     GatewayGone,
+    /// The APISIX instance does not have the probe route (yet), or answers something of its own.
+    NoProbeRoute,
+    /// The agent's echo is not there while the line is good: what goes through it says nothing of the path.
+    EchoGone,
+    /// No address of it is one that the operator allows to be probed.
+    NotAllowed,
+    /// Its name has no address.
+    Unresolved,
+    /// The hub itself has no socket for it.
+    HubBusy,
+    /// The certificates to ask with cannot be read.
+    Certificates,
 }
 
 impl NoData {
@@ -153,6 +165,12 @@ impl NoData {
         match self {
             Self::NothingToProbe => "nothing-to-probe",
             Self::GatewayGone => "gateway-gone",
+            Self::NoProbeRoute => "no-probe-route",
+            Self::EchoGone => "echo-gone",
+            Self::NotAllowed => "not-allowed",
+            Self::Unresolved => "unresolved",
+            Self::HubBusy => "hub-busy",
+            Self::Certificates => "certificates",
         }
     }
 }

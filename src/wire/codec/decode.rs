@@ -373,5 +373,6 @@ fn cluster_info(info: p::ClusterInfo) -> m::ClusterInfo {
         zone: text(info.zone),
         pod_networks: info.pod_networks,
         kubernetes_version: text(info.kubernetes_version),
+        echo: info.echo,
     }
 }

@@ -259,5 +259,6 @@ fn cluster_info(info: &m::ClusterInfo) -> p::ClusterInfo {
         zone: info.zone.clone().unwrap_or_default(),
         pod_networks: info.pod_networks.clone(),
         kubernetes_version: info.kubernetes_version.clone().unwrap_or_default(),
+        echo: info.echo.clone(),
     }
 }

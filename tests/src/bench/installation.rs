@@ -210,6 +210,7 @@ fn write_configurations(folder: &Path, hub_port: u16, cluster: &Cluster, target:
         "hubs": [{"addresses": [format!("localhost:{hub_port}")]}],
         "tls": tls(&agent),
         "listen": "127.0.0.1:0",
+        "echo": {"listen": "127.0.0.1:0"},
     });
     fs::write(folder.join("hub.yaml"), serde_saphyr::to_string(&hub)?)?;
     fs::write(folder.join("agent.yaml"), serde_saphyr::to_string(&agent)?)?;

@@ -71,6 +71,7 @@ impl System {
             "hubs": [{"addresses": [format!("localhost:{}", self.hub_link.address().port())]}],
             "tls": {"ca": identity.ca, "certificate": identity.certificate, "key": identity.key},
             "listen": "127.0.0.1:0",
+            "echo": {"listen": "127.0.0.1:0"},
         });
         let file = self.folder().join(format!("agent-{replica}.yaml"));
         std::fs::write(&file, serde_saphyr::to_string(&config)?)?;

@@ -268,6 +268,21 @@ fn pod_networks_of_all_nodes_are_the_clusters() {
 }
 
 #[test]
+fn the_echos_addresses_are_the_clusters() {
+    let echo = vec!["b:7444".to_owned(), "a:7444".to_owned(), "b:7444".to_owned()];
+    let mut translator = Translator::new(TranslateOptions { echo, ..options() });
+    for event in listing(&shop(), None) {
+        translator.apply(event);
+    }
+    let upserts = translator.drain().upserts;
+    let info = upserts.iter().find_map(|entry| match &entry.resource {
+        Resource::ClusterInfo(info) => Some(info),
+        _ => None,
+    });
+    assert_eq!(info.unwrap().echo, ["a:7444", "b:7444"]);
+}
+
+#[test]
 fn namespaces_that_are_not_watched_do_not_exist() {
     let namespaces = Some(["other".to_owned()].into());
     let mut translator = Translator::new(TranslateOptions {

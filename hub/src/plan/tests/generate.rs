@@ -209,12 +209,13 @@ fn good(kind: ResourceKind, name: &'static str) -> BoxedStrategy<Resource> {
             .prop_map(|weight| Resource::Export(Export { weight }))
             .boxed(),
         ResourceKind::ClusterInfo | ResourceKind::Other(_) => {
-            let info = |zone: Option<u8>| ClusterInfo {
+            let info = |(zone, echo): (Option<u8>, Option<u8>)| ClusterInfo {
                 zone: zone.map(|zone| zone.to_string()),
+                echo: echo.iter().map(|host| format!("10.0.0.{host}:7444")).collect(),
                 ..ClusterInfo::default()
             };
-            prop::option::of(0..2_u8)
-                .prop_map(move |zone| Resource::ClusterInfo(info(zone)))
+            (prop::option::of(0..2_u8), prop::option::of(0..2_u8))
+                .prop_map(move |facts| Resource::ClusterInfo(info(facts)))
                 .boxed()
         }
     }

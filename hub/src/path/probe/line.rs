@@ -1,0 +1,203 @@
+//! The line itself: rounds of echo and confirming probes, and what is remembered from one to the next.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::time::Instant;
+
+use super::echo::{EchoLine, Question};
+use super::judge::{EchoOutcome, Miss, SampleOutcome, judge_round};
+use super::names::Names;
+use super::rotation::{MOST_SAMPLES, pick};
+use super::sockets::{Sockets, connect};
+use super::spec::{ProbeSpec, Sample, TimeoutPolicy};
+use crate::path::evidence::{NoData, ProbeFailure, ProbeResult};
+
+/// The longest timeout, whatever the round trip.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// The shortest timeout while no round trip is known: the first of TCP's own (RFC 6298 section 2.1).
+const UNKNOWN: Duration = Duration::from_secs(1);
+
+/// Addresses of one echo that are asked: a pod has two at most, an operator may list some more.
+const MOST_ECHOES: usize = 4;
+
+/// One path's line.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    echo: EchoLine,
+    pub(super) names: Names,
+    cursor: AtomicUsize,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    /// Smoothed as TCP does (RFC 6298): an eighth of each new one.
+    round_trip: Option<Duration>,
+    /// Whether the last echo that came to an end failed.
+    doubts: bool,
+    /// Whether the last round was good without the echo.
+    echo_gone: bool,
+}
+
+/// What came of one round.
+#[derive(Debug)]
+pub(super) struct Round {
+    pub(super) result: ProbeResult,
+    /// Something did not answer in time, which may only have been too short.
+    pub(super) timed_out: bool,
+}
+
+impl Line {
+    /// How long an answer may take now.
+    pub(super) fn timeout(&self, spec: &ProbeSpec) -> Duration {
+        let TimeoutPolicy::Fixed(fixed) = spec.timeout else {
+            let known = self.memory().round_trip.map(|round_trip| 4 * round_trip);
+            return spec.interval.max(known.unwrap_or(UNKNOWN)).min(LONGEST);
+        };
+        fixed
+    }
+
+    /// Whether the last round was good without the echo: the agent is gone, the line is not.
+    pub(super) fn echo_gone(&self) -> bool {
+        self.memory().echo_gone
+    }
+
+    /// One round. Confirming probes go out with the echo once an echo has failed, else only after it.
+    pub(super) async fn round(self: Arc<Self>, spec: Arc<ProbeSpec>, nonce: String, sockets: Sockets) -> Round {
+        let timeout = self.timeout(&spec);
+        let (echo, samples) = if self.memory().doubts {
+            let confirming = std::pin::pin!(self.confirm(&spec, timeout, &sockets));
+            self.both(self.ask(&spec, &nonce, timeout, &sockets), confirming).await
+        } else {
+            let echo = self.ask(&spec, &nonce, timeout, &sockets).await;
+            let samples = match &echo {
+                Ok(_) | Err(Miss::Bad(ProbeFailure::WrongCluster(_))) => Vec::new(),
+                Err(_) => self.confirm(&spec, timeout, &sockets).await,
+            };
+            (echo, samples)
+        };
+        let result = judge_round(&echo, &samples);
+        self.remember(&echo, &result);
+        let timed_out = |miss: Option<&Miss>| miss == Some(&Miss::Bad(ProbeFailure::Timeout));
+        Round {
+            timed_out: timed_out(echo.as_ref().err())
+                || samples.iter().any(|sample| timed_out(sample.result.as_ref().err())),
+            result,
+        }
+    }
+
+    /// A good echo needs no confirmation, so that nobody waits for it.
+    async fn both(
+        &self,
+        echo: impl Future<Output = EchoOutcome>,
+        mut confirming: std::pin::Pin<&mut impl Future<Output = Vec<SampleOutcome>>>,
+    ) -> (EchoOutcome, Vec<SampleOutcome>) {
+        let mut echo = std::pin::pin!(echo);
+        tokio::select! {
+            biased;
+            echo = &mut echo => match echo {
+                Ok(round_trip) => (Ok(round_trip), Vec::new()),
+                Err(miss) => (Err(miss), confirming.await),
+            },
+            samples = &mut confirming => (echo.await, samples),
+        }
+    }
+
+    async fn ask(&self, spec: &ProbeSpec, nonce: &str, timeout: Duration, sockets: &Sockets) -> EchoOutcome {
+        let outcome = self.ask_within(spec, nonce, timeout, sockets).await;
+        self.memory().doubts = outcome.is_err();
+        outcome
+    }
+
+    async fn ask_within(&self, spec: &ProbeSpec, nonce: &str, timeout: Duration, sockets: &Sockets) -> EchoOutcome {
+        let addresses = self.echoes(spec, timeout).await?;
+        let question = Question {
+            addresses: &addresses,
+            expected: &spec.expected_cluster,
+            nonce,
+            timeout,
+        };
+        self.echo.ask(question, sockets).await
+    }
+
+    /// Where the echo is, of those that may be asked.
+    async fn echoes(&self, spec: &ProbeSpec, patience: Duration) -> Result<Vec<std::net::SocketAddr>, Miss> {
+        let mut found = Vec::new();
+        let mut missed = Miss::Nothing(NoData::NothingToProbe);
+        for target in spec.echo.iter().take(MOST_ECHOES) {
+            let resolving = self.names.resolve(target, Some(&spec.allowed));
+            match tokio::time::timeout(patience, resolving).await {
+                Ok(Ok(addresses)) => found.extend(addresses),
+                Ok(Err(miss)) => missed = miss,
+                Err(_) => missed = NoData::Unresolved.into(),
+            }
+        }
+        found.truncate(MOST_ECHOES);
+        if found.is_empty() { Err(missed) } else { Ok(found) }
+    }
+
+    /// Connects to the next few endpoints.
+    async fn confirm(&self, spec: &ProbeSpec, timeout: Duration, sockets: &Sockets) -> Vec<SampleOutcome> {
+        let all = Arc::clone(&spec.samples.borrow());
+        let (picked, next) = pick(&all, self.cursor.load(Ordering::Relaxed), MOST_SAMPLES);
+        self.cursor.store(next, Ordering::Relaxed);
+        let permitted = |sample: &Sample| super::permits(&spec.allowed, sample.address.ip());
+        let picked = picked.into_iter().filter(permitted);
+        join_all(picked.map(|sample| knock(sample, timeout, sockets))).await
+    }
+
+    fn remember(&self, echo: &EchoOutcome, result: &ProbeResult) {
+        let mut memory = self.memory();
+        memory.echo_gone = echo.is_err() && matches!(result, ProbeResult::Good { .. });
+        if let ProbeResult::Good { round_trip } = *result {
+            let known = memory.round_trip.unwrap_or(round_trip);
+            memory.round_trip = Some((7 * known + round_trip) / 8);
+        }
+    }
+
+    /// Finds out whether a line that seems dead is only slower than the timeout: asks once more with the longest one.
+    /// What comes of it is no evidence, only a longer timeout.
+    pub(super) async fn learn(self: Arc<Self>, spec: Arc<ProbeSpec>, nonce: String, sockets: Sockets) {
+        let round_trip = match self.echoes(&spec, LONGEST).await {
+            Ok(addresses) => {
+                let question = Question {
+                    addresses: &addresses,
+                    expected: &spec.expected_cluster,
+                    nonce: &nonce,
+                    timeout: LONGEST,
+                };
+                self.echo.ask_anew(question, &sockets).await.ok()
+            }
+            Err(_) => {
+                let outcomes = self.confirm(&spec, LONGEST, &sockets).await;
+                let connected = outcomes.iter().filter(|outcome| outcome.result.is_ok());
+                connected.map(|outcome| outcome.took).min()
+            }
+        };
+        let mut memory = self.memory();
+        memory.round_trip = memory.round_trip.max(round_trip);
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Connects and goes away again.
+async fn knock(sample: Sample, timeout: Duration, sockets: &Sockets) -> SampleOutcome {
+    let node = sample.node_name();
+    let began = Instant::now();
+    let result = match sockets.place_now() {
+        Ok(_place) => connect(sample.address, began + timeout).await.map(drop),
+        Err(miss) => Err(miss),
+    };
+    SampleOutcome {
+        node,
+        took: began.elapsed(),
+        result,
+    }
+}
