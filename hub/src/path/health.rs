@@ -126,23 +126,20 @@ impl Health {
         self.parameters.clone_from(parameters);
     }
 
-    /// Takes one probe's result; tells whether the verdict changed.
+    /// Takes one probe's result; tells whether the verdict changed. It never does without a result that counts.
     pub fn on(&mut self, evidence: Evidence, now: Moment) -> Option<Transition> {
         let good = match &evidence.result {
-            ProbeResult::Good { .. } => Some(true),
-            ProbeResult::Bad(_) => Some(false),
-            ProbeResult::Nothing(_) => None,
+            ProbeResult::Good { .. } => true,
+            ProbeResult::Bad(_) => false,
+            ProbeResult::Nothing(_) => return None,
         };
-        if let Some(good) = good {
-            self.last_counted = Some(now);
-            let at = self.place(&evidence.vantage, &evidence, now);
-            let (rise, fall) = (self.parameters.rise, self.parameters.fall);
-            let window = self.parameters.window;
-            self.vantages[at].take(evidence, now, window, (rise, fall));
-            self.verified |= good == (self.verdict != Verdict::Down);
-        }
+        self.last_counted = Some(now);
+        let at = self.place(&evidence.vantage, evidence.sent, now);
+        let limits = (self.parameters.rise, self.parameters.fall);
+        self.vantages[at].take(evidence, now, self.parameters.window, limits);
+        self.verified |= good == (self.verdict != Verdict::Down);
         let transition = self.judge(now);
-        if good == Some(true) && self.verdict == Verdict::Up {
+        if good && self.verdict == Verdict::Up {
             self.healthy_since.get_or_insert(now);
             self.last_good = Some(now);
         }
@@ -204,23 +201,32 @@ impl Health {
 
     /// Loss and latency by the vantage that counts: APISIX's, if there is enough of it, else the hub's.
     pub(super) fn figures(&self, now: Moment) -> Figures {
-        let gateways = self.sum(now, |vantage| matches!(vantage, Vantage::Gateway(_)));
+        self.sums(|vantage| vantage.window.figures(now, self.parameters.window))
+    }
+
+    /// Without the lost probes at the end of each row: if more follow it is an outage, which rise and fall tell, and
+    /// no lossy line. An outage must not begin with a move because of loss.
+    fn settled_figures(&self, now: Moment) -> Figures {
+        self.sums(|vantage| {
+            let figures = vantage.window.figures(now, self.parameters.window);
+            figures.without(vantage.bad_in_a_row())
+        })
+    }
+
+    fn sums(&self, of: impl Fn(&VantageHealth) -> Figures) -> Figures {
+        let sum = |such: fn(&Vantage) -> bool| {
+            let such = self.vantages.iter().filter(|known| such(&known.vantage));
+            such.map(&of).fold(Figures::default(), Figures::plus)
+        };
+        let gateways = sum(|vantage| matches!(vantage, Vantage::Gateway(_)));
         if gateways.total() >= FEWEST_SAMPLES {
             return gateways;
         }
-        let line = self.sum(now, |vantage| matches!(vantage, Vantage::Line));
+        let line = sum(|vantage| matches!(vantage, Vantage::Line));
         if line.total() > 0 {
             return line;
         }
-        self.sum(now, |vantage| matches!(vantage, Vantage::Target(_)))
-    }
-
-    fn sum(&self, now: Moment, of: impl Fn(&Vantage) -> bool) -> Figures {
-        let mut figures = Figures::default();
-        for vantage in self.vantages.iter().filter(|vantage| of(&vantage.vantage)) {
-            vantage.window.add_to(&mut figures, now, self.parameters.window);
-        }
-        figures
+        sum(|vantage| matches!(vantage, Vantage::Target(_)))
     }
 
     fn fresh_for(&self) -> Duration {
@@ -228,7 +234,7 @@ impl Health {
     }
 
     /// Where a vantage stands; a new one of a path that was restored as down has to rise as the path has.
-    fn place(&mut self, vantage: &Vantage, evidence: &Evidence, now: Moment) -> usize {
+    fn place(&mut self, vantage: &Vantage, sent: Moment, now: Moment) -> usize {
         let found = self.vantages.binary_search_by(|known| known.vantage.cmp(vantage));
         let at = match found {
             Ok(at) => return at,
@@ -236,7 +242,7 @@ impl Health {
             Err(_) => self.forget_one(vantage),
         };
         let down = self.verdict == Verdict::Down && !self.verified;
-        let new = VantageHealth::new(vantage.clone(), down.then_some(evidence.sent), now);
+        let new = VantageHealth::new(vantage.clone(), down.then_some(sent), now);
         self.vantages.insert(at, new);
         at
     }
@@ -283,9 +289,11 @@ impl Health {
 
     /// Loss and latency, with separate values for entering and leaving.
     fn quality(&mut self, now: Moment) -> (Verdict, Cause) {
-        let figures = self.figures(now);
+        let figures = self.settled_figures(now);
         if figures.total() >= FEWEST_SAMPLES {
-            self.lossy = figures.loses_more(self.parameters.loss_percent, hysteresis(self.lossy));
+            // A few lost ones that would not take the path down in a row do not degrade it either.
+            let enough = self.lossy || figures.loss().lost >= self.parameters.fall;
+            self.lossy = enough && figures.loses_more(self.parameters.loss_percent, hysteresis(self.lossy));
             let (limit, share) = (self.parameters.latency, hysteresis(self.slow));
             self.slow = limit.is_some_and(|limit| figures.slower(limit, share));
         }

@@ -140,7 +140,7 @@ impl PathMachine {
             .collect();
         self.forget_others(&clusters);
         for (id, cluster) in clusters {
-            self.configure(id, cluster, around, effects);
+            self.configure(&id, cluster, around, effects);
         }
         let heard = self.clusters.values().filter(|state| state.heard).count();
         self.suspicion.configure(hub, heard);
@@ -162,19 +162,19 @@ impl PathMachine {
         });
     }
 
-    fn configure(&mut self, id: ClusterId, cluster: ConfiguredCluster, around: Around, effects: &mut Vec<PathEffect>) {
-        if let Some(state) = self.clusters.get_mut(&id) {
+    fn configure(&mut self, id: &ClusterId, cluster: ConfiguredCluster, around: Around, effects: &mut Vec<PathEffect>) {
+        if let Some(state) = self.clusters.get_mut(id) {
             state.configure(cluster, around, effects);
-            if let Some(gone) = self.suspicion.path(&id).filter(|path| state.place(path).is_none()) {
-                self.suspicion.rose(&id, &gone, active_down(state));
+            if let Some(gone) = self.suspicion.path(id).filter(|path| state.place(path).is_none()) {
+                self.suspicion.rose(id, &gone, active_down(state));
             }
         } else if let Some(mut state) = ClusterState::new(cluster, around) {
-            if let Some(persisted) = self.restored.remove(&id) {
+            if let Some(persisted) = self.restored.remove(id) {
                 state.restore(&persisted);
             }
             self.clusters.insert(id.clone(), state);
         }
-        self.obey(&id);
+        self.obey(id);
     }
 
     fn ordered(&mut self, order: Order, now: Moment, effects: &mut Vec<PathEffect>) {

@@ -75,6 +75,11 @@ impl VantageHealth {
         self.run.map_or(0, |run| run.count)
     }
 
+    /// Lost probes since the last good one.
+    pub(super) fn bad_in_a_row(&self) -> u32 {
+        self.run.filter(|run| !run.good).map_or(0, |run| run.count)
+    }
+
     pub(super) fn last_failure(&self) -> Option<&ProbeFailure> {
         self.last_failure.as_ref().map(|(failure, _)| failure)
     }
