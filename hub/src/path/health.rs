@@ -136,6 +136,9 @@ impl Health {
         self.last_counted = Some(now);
         let at = self.place(&evidence.vantage, evidence.sent, now);
         let limits = (self.parameters.rise, self.parameters.fall);
+        if now.since(self.vantages[at].heard()) > self.fresh_for() {
+            self.vantages[at].awake();
+        }
         self.vantages[at].take(evidence, now, self.parameters.window, limits);
         self.verified |= good == (self.verdict != Verdict::Down);
         let transition = self.judge(now);
@@ -346,11 +349,12 @@ impl Health {
             .any(|known| known.good_after(first_bad))
     }
 
+    /// Those that were heard lately and know what to say.
     fn fresh_ones(&self, now: Moment) -> impl Iterator<Item = &VantageHealth> {
         let fresh_for = self.fresh_for();
         self.vantages
             .iter()
-            .filter(move |known| now.since(known.heard()) <= fresh_for)
+            .filter(move |known| known.decided() && now.since(known.heard()) <= fresh_for)
     }
 
     /// The vantage on which the verdict rests: of those that are down the first to fall, else the one heard last.

@@ -22,7 +22,8 @@ fn bar(parameters: &FailoverParameters, switches: &[u64], now: u64) -> Option<(H
 
 #[test]
 fn the_bar_that_ends_last_is_named() {
-    let cases: [(&[u64], u64, Option<(HeldBy, u64)>); 9] = [
+    type Case<'a> = (&'a [u64], u64, Option<(HeldBy, u64)>);
+    let cases: [Case<'_>; 9] = [
         (&[], 29, Some((HeldBy::MinimumHold, 30))),
         (&[], 30, None),
         (&[100], 129, Some((HeldBy::MinimumHold, 130))),

@@ -140,7 +140,8 @@ fn the_vantages_together() {
     let (one, two) = (gateway("one"), gateway("two"));
     let (t1, t2) = (target("a"), target("b"));
     let l = line();
-    let cases: [(&str, &[(&Vantage, &str)], Verdict, Cause); 10] = [
+    type Case<'a> = (&'a str, &'a [(&'a Vantage, &'a str)], Verdict, Cause);
+    let cases: [Case<'_>; 10] = [
         ("no gateway", &[(&l, "+---")], Verdict::Down, Cause::Fell),
         (
             "a gateway got through before, not since",
@@ -213,6 +214,22 @@ fn a_gateway_that_is_silent_for_long_says_nothing() {
     assert_eq!(path.sees(&line(), "+"), Verdict::Down);
     path.now += 46_000;
     assert_eq!(path.sees(&line(), "+"), Verdict::Up);
+}
+
+#[test]
+fn a_bad_probe_never_brings_a_path_up() {
+    let mut path = Path::new();
+    path.sees(&line(), "---");
+    path.now += 3_600_000;
+    // The line is silent, and a gateway that is new, or was silent too, has not decided yet.
+    assert_eq!(path.sees(&gateway("one"), "-"), Verdict::Down);
+    assert_eq!(path.sees(&gateway("one"), "+"), Verdict::Up);
+    path.sees(&gateway("one"), "---");
+    path.now += 3_600_000;
+    path.sees(&gateway("two"), "+");
+    path.sees(&gateway("two"), "---");
+    path.now += 3_600_000;
+    assert_eq!(path.sees(&line(), "-"), Verdict::Down);
 }
 
 /// Loss and latency of a path with one probe a second for so long: every `nth` is lost, answers take `millis`.

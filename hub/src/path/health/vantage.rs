@@ -13,6 +13,8 @@ pub(in crate::path) struct VantageHealth {
     /// When the first bad probe of those that took it down was sent; none: not down.
     down: Option<Moment>,
     run: Option<Run>,
+    /// Whether it is known to be down or not: it had a good result, or fell. A few bad ones alone say nothing yet.
+    decided: bool,
     /// When it last had a result.
     heard: Moment,
     last_failure: Option<(ProbeFailure, Moment)>,
@@ -38,6 +40,7 @@ impl VantageHealth {
             window: Window::default(),
             down,
             run: None,
+            decided: down.is_some(),
             heard: now,
             last_failure: None,
         }
@@ -60,6 +63,16 @@ impl VantageHealth {
             ProbeResult::Nothing(_) => {}
         }
         self.turn(limits);
+    }
+
+    /// It is heard again after a long silence: what it said before counts no longer, except that it is down.
+    pub(super) fn awake(&mut self) {
+        (self.run, self.decided) = (None, self.down.is_some());
+    }
+
+    /// Whether it is known to be down or not.
+    pub(super) fn decided(&self) -> bool {
+        self.decided
     }
 
     /// Since when it is down: when the first of the bad probes was sent; none: not down.
@@ -112,6 +125,7 @@ impl VantageHealth {
 
     fn turn(&mut self, (rise, fall): (u32, u32)) {
         let Some(run) = self.run else { return };
+        self.decided |= run.good || run.count >= fall;
         if run.good && run.count >= rise && self.down.is_some() {
             self.down = None;
             // What the outage lost was told by being down; the line is judged anew.

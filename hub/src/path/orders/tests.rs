@@ -25,10 +25,10 @@ fn cluster(paths: &str) -> ClusterStanding {
     }
 }
 
-fn order(order: OrderKind) -> Order {
+fn order(kind: OrderKind) -> Order {
     Order {
         id: OrderId(1),
-        order,
+        kind,
         who: "anna".to_owned(),
         why: "maintenance".to_owned(),
         since: time(0),
@@ -161,8 +161,5 @@ fn orders_survive_being_written() {
         assert_eq!(serde_json::from_str::<Order>(&text).unwrap(), order, "{text}");
     }
     let text = serde_json::to_string(&pin("line")).unwrap();
-    assert!(
-        text.contains(r#""order":{"kind":"pin","cluster":"a","path":"line"}"#),
-        "{text}"
-    );
+    assert!(text.contains(r#""kind":"pin","cluster":"a","path":"line""#), "{text}");
 }

@@ -147,7 +147,7 @@ fn a_drained_cluster_is_said_and_the_last_usable_one_is_refused() {
     assert_eq!(hub.active("a"), "line");
     assert_eq!(hub.machine.judge(&drained, moment(hub.now)), Ok(()));
     let mut other = drained;
-    other.order = OrderKind::Drain {
+    other.kind = OrderKind::Drain {
         cluster: id("b"),
         path: None,
     };

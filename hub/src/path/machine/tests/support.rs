@@ -173,10 +173,10 @@ impl Hub {
         });
     }
 
-    pub(super) fn order(&mut self, number: u64, order: OrderKind, for_seconds: u64) -> Order {
+    pub(super) fn order(&mut self, number: u64, kind: OrderKind, for_seconds: u64) -> Order {
         let order = Order {
             id: OrderId(number),
-            order,
+            kind,
             who: "anna".to_owned(),
             why: "maintenance".to_owned(),
             since: wall(self.now),
