@@ -135,11 +135,10 @@ impl Health {
         };
         self.last_counted = Some(now);
         let at = self.place(&evidence.vantage, evidence.sent, now);
-        let limits = (self.parameters.rise, self.parameters.fall);
         if now.since(self.vantages[at].heard()) > self.fresh_for() {
             self.vantages[at].awake();
         }
-        self.vantages[at].take(evidence, now, self.parameters.window, limits);
+        self.vantages[at].take(evidence, now, &self.parameters, self.verdict);
         self.verified |= good == (self.verdict != Verdict::Down);
         let transition = self.judge(now);
         if good && self.verdict == Verdict::Up {
@@ -321,47 +320,51 @@ impl Health {
 
     /// The hub's own vantages: down since when, not down, or nothing said.
     fn hub(&self, now: Moment) -> Option<Option<Moment>> {
-        let line = self.fresh_ones(now).find(|known| known.vantage == Vantage::Line);
+        let line = self.speakers(now).find(|known| known.vantage == Vantage::Line);
         if let Some(line) = line {
             return Some(line.first_bad());
         }
         let target = |vantage: &Vantage| matches!(vantage, Vantage::Target(_));
         let down = self.all_down(now, target)?;
-        let mut targets = self.fresh_ones(now).filter(|known| target(&known.vantage));
-        Some(if down {
-            targets.find_map(VantageHealth::first_bad)
-        } else {
-            None
-        })
+        let targets = self.speakers(now).filter(|known| target(&known.vantage));
+        let first_bad = targets.filter_map(VantageHealth::first_bad).min();
+        Some(first_bad.filter(|_| down))
     }
 
-    /// None: no such vantage says anything.
+    /// None: no such vantage says anything, or one that may still say no does not know yet.
     fn all_down(&self, now: Moment, of: impl Fn(&Vantage) -> bool) -> Option<bool> {
-        let mut such = self.fresh_ones(now).filter(|known| of(&known.vantage)).peekable();
-        such.peek()?;
-        Some(such.all(|known| known.first_bad().is_some()))
+        let such = || self.heard_lately(now).filter(|known| of(&known.vantage));
+        if such().any(|known| known.decided() && known.first_bad().is_none()) {
+            return Some(false);
+        }
+        let all = such().all(VantageHealth::decided) && such().next().is_some();
+        all.then_some(true)
     }
 
     /// Whether a gateway got an answer to what it sent after the hub's first bad probe, and still does.
     fn gateway_gets_through(&self, now: Moment, first_bad: Moment) -> bool {
-        self.fresh_ones(now)
+        self.heard_lately(now)
             .filter(|known| matches!(known.vantage, Vantage::Gateway(_)))
             .any(|known| known.good_after(first_bad))
     }
 
-    /// Those that were heard lately and know what to say.
-    fn fresh_ones(&self, now: Moment) -> impl Iterator<Item = &VantageHealth> {
+    fn heard_lately(&self, now: Moment) -> impl Iterator<Item = &VantageHealth> {
         let fresh_for = self.fresh_for();
         self.vantages
             .iter()
-            .filter(move |known| known.decided() && now.since(known.heard()) <= fresh_for)
+            .filter(move |known| now.since(known.heard()) <= fresh_for)
+    }
+
+    /// Those that were heard lately and know what to say.
+    fn speakers(&self, now: Moment) -> impl Iterator<Item = &VantageHealth> {
+        self.heard_lately(now).filter(|known| known.decided())
     }
 
     /// The vantage on which the verdict rests: of those that are down the first to fall, else the one heard last.
     fn speaker(&self, now: Moment) -> Option<&VantageHealth> {
-        let down = self.fresh_ones(now).filter(|known| known.first_bad().is_some());
+        let down = self.speakers(now).filter(|known| known.first_bad().is_some());
         let fallen = down.min_by_key(|known| known.first_bad());
-        fallen.or_else(|| self.fresh_ones(now).max_by_key(|known| known.heard()))
+        fallen.or_else(|| self.speakers(now).max_by_key(|known| known.heard()))
     }
 }
 

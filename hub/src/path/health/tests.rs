@@ -213,6 +213,7 @@ fn a_gateway_that_is_silent_for_long_says_nothing() {
     path.sees(&gateway("one"), "---");
     assert_eq!(path.sees(&line(), "+"), Verdict::Down);
     path.now += 46_000;
+    assert_eq!(path.sees(&line(), "++++"), Verdict::Down);
     assert_eq!(path.sees(&line(), "+"), Verdict::Up);
 }
 
@@ -223,11 +224,12 @@ fn a_bad_probe_never_brings_a_path_up() {
     path.now += 3_600_000;
     // The line is silent, and a gateway that is new, or was silent too, has not decided yet.
     assert_eq!(path.sees(&gateway("one"), "-"), Verdict::Down);
+    // And it takes a rise.
+    assert_eq!(path.sees(&gateway("one"), "++++"), Verdict::Down);
     assert_eq!(path.sees(&gateway("one"), "+"), Verdict::Up);
     path.sees(&gateway("one"), "---");
     path.now += 3_600_000;
-    path.sees(&gateway("two"), "+");
-    path.sees(&gateway("two"), "---");
+    path.sees(&gateway("two"), "+++++---");
     path.now += 3_600_000;
     assert_eq!(path.sees(&line(), "-"), Verdict::Down);
 }

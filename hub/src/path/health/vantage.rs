@@ -1,9 +1,9 @@
 //! What one vantage sees: results in a row, by the time they were sent, and the window.
 
-use std::time::Duration;
-
+use super::Verdict;
 use super::window::Window;
 use crate::path::evidence::{Evidence, Moment, ProbeFailure, ProbeResult, Vantage};
+use crate::path::parameters::HealthParameters;
 
 /// The health of a path from one vantage.
 #[derive(Debug, Clone)]
@@ -13,7 +13,8 @@ pub(in crate::path) struct VantageHealth {
     /// When the first bad probe of those that took it down was sent; none: not down.
     down: Option<Moment>,
     run: Option<Run>,
-    /// Whether it is known to be down or not: it had a good result, or fell. A few bad ones alone say nothing yet.
+    /// Whether it is known to be down or not: it had a good result, or fell. A few bad ones alone say nothing yet, and
+    /// of a path that is down nothing less than a rise does.
     decided: bool,
     /// When it last had a result.
     heard: Moment,
@@ -46,8 +47,9 @@ impl VantageHealth {
         }
     }
 
-    /// Takes a result that counts; `limits` are rise and fall.
-    pub(super) fn take(&mut self, evidence: Evidence, now: Moment, window: Duration, limits: (u32, u32)) {
+    /// Takes a result that counts, for a path that is held so.
+    pub(super) fn take(&mut self, evidence: Evidence, now: Moment, parameters: &HealthParameters, path: Verdict) {
+        let window = parameters.window;
         self.heard = now;
         let sent = evidence.sent;
         match evidence.result {
@@ -62,7 +64,7 @@ impl VantageHealth {
             }
             ProbeResult::Nothing(_) => {}
         }
-        self.turn(limits);
+        self.turn(parameters, path);
     }
 
     /// It is heard again after a long silence: what it said before counts no longer, except that it is down.
@@ -123,14 +125,16 @@ impl VantageHealth {
         }
     }
 
-    fn turn(&mut self, (rise, fall): (u32, u32)) {
+    fn turn(&mut self, parameters: &HealthParameters, path: Verdict) {
         let Some(run) = self.run else { return };
-        self.decided |= run.good || run.count >= fall;
-        if run.good && run.count >= rise && self.down.is_some() {
+        let rose = run.good && run.count >= parameters.rise;
+        let fell = !run.good && run.count >= parameters.fall;
+        self.decided |= rose || fell || (run.good && path != Verdict::Down);
+        if rose && self.down.is_some() {
             self.down = None;
             // What the outage lost was told by being down; the line is judged anew.
             self.window.clear();
-        } else if !run.good && run.count >= fall && self.down.is_none() {
+        } else if fell && self.down.is_none() {
             self.down = Some(run.first);
         }
     }
