@@ -16,7 +16,11 @@ fn kept(hub: &Hub) -> PersistedCluster {
 
 /// A hub that begins with what another one kept, after it went through a disk.
 fn restarted(before: &Hub) -> Hub {
-    let text = serde_json::to_string(&kept(before)).unwrap();
+    restarted_with(&kept(before))
+}
+
+fn restarted_with(kept: &PersistedCluster) -> Hub {
+    let text = serde_json::to_string(kept).unwrap();
     let mut hub = Hub::bare();
     let clusters = vec![(id("a"), serde_json::from_str(&text).unwrap())];
     let orders = vec![];
@@ -60,6 +64,26 @@ fn what_was_down_before_the_restart_is_no_reason_to_leave() {
     // The line proves to work, and of the other nothing is heard.
     hub.run(1);
     assert_eq!(hub.active("a"), "line");
+}
+
+#[test]
+fn a_restored_verdict_alone_switches_nothing() {
+    let mut before = Hub::new(vec![cluster("a")]);
+    before.set("a", "line", Line::Cut);
+    before.run(3);
+    let mut kept = kept(&before);
+    // As if the hub had been killed between the verdict and the switch.
+    kept.active = "line".to_owned();
+    let mut hub = restarted_with(&kept);
+    hub.set("a", "public", Line::Silent);
+    hub.run(10);
+    assert_eq!((hub.active("a").as_str(), hub.switches()), ("line", vec![]));
+    // The first lost probe is proof enough.
+    let mut hub = restarted_with(&kept);
+    hub.set("a", "public", Line::Silent);
+    hub.set("a", "line", Line::Cut);
+    hub.run(1);
+    assert_eq!(hub.active("a"), "public");
 }
 
 #[test]
