@@ -2,18 +2,21 @@
 //!
 //! Only shapes; times of the machine's clock are wall-clock times here.
 
+mod record;
+mod view;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hubline::model::ClusterId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::PathKind;
-use super::evidence::{ProbeFailure, Vantage};
-use super::health::{Cause, Loss, Transition, Verdict};
-use super::orders::{Order, OrderId};
+pub use record::{Happened, OrderEnd, PathRecord};
+pub use view::{ClusterPaths, FailureView, Held, PathView, PathsView, VantageView};
+
+use super::health::Verdict;
+use super::orders::OrderId;
 
 /// Which path a cluster takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -128,101 +131,6 @@ impl HeldBy {
     }
 }
 
-/// Something happened, for log, API and metrics.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PathRecord {
-    /// When.
-    pub at: Timestamp,
-    /// To which cluster; none: to the hub.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cluster: Option<ClusterId>,
-    /// What.
-    #[serde(flatten)]
-    pub what: Happened,
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "camelCase")]
-pub enum Happened {
-    /// A verdict changed.
-    VerdictChanged {
-        /// Of which path.
-        path: Arc<str>,
-        /// How, and by which evidence.
-        #[serde(flatten)]
-        transition: Transition,
-    },
-    /// The cluster takes another path.
-    Switched {
-        /// The one before.
-        from: Arc<str>,
-        /// The one now.
-        to: Arc<str>,
-        /// Why.
-        why: SwitchReason,
-        /// When the first lost probe of the path before was sent, if it is down.
-        first_bad: Option<Timestamp>,
-        /// From then until the switch.
-        #[serde(rename = "sinceFirstBadMilliseconds", serialize_with = "millis")]
-        since_first_bad: Option<Duration>,
-    },
-    /// The cluster stays on its path although another one would be taken.
-    Held {
-        /// Its path.
-        on: Arc<str>,
-        /// The other; none: there is none that works.
-        wanted: Option<Arc<str>>,
-        /// What holds it.
-        by: HeldBy,
-        /// Until when, if that is known.
-        until: Option<Timestamp>,
-    },
-    /// The returning path gets this share of the traffic, in percent; 100 at the ramp's end.
-    Ramped {
-        /// The returning path.
-        path: Arc<str>,
-        /// Its share.
-        percent: u32,
-    },
-    /// So many clusters lost their active path at once that the hub suspects itself: all switches are frozen.
-    Suspected {
-        /// Clusters that lost theirs.
-        down: usize,
-        /// Clusters with evidence.
-        of: usize,
-    },
-    /// Fewer clusters are down: switches are free again.
-    Trusted {
-        /// Clusters that lost their active path.
-        down: usize,
-        /// Clusters with evidence.
-        of: usize,
-    },
-    /// A person ordered something.
-    OrderMade(Order),
-    /// An order is over.
-    OrderEnded {
-        /// Which.
-        order: Order,
-        /// Why.
-        because: OrderEnd,
-    },
-}
-
-/// Why an order is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OrderEnd {
-    /// Its time is over.
-    Expired,
-    /// A person ended it.
-    Released,
-    /// A later order took its place.
-    Replaced,
-}
-
 /// What is kept of a cluster over a restart, and comes back unverified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -246,112 +154,6 @@ pub struct PersistedVerdict {
     pub verdict: Verdict,
     /// Since when.
     pub since: Timestamp,
-}
-
-/// All clusters' paths, to show.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PathsView {
-    /// Whether the hub suspects itself, and all switches are frozen.
-    pub suspected: bool,
-    /// By name.
-    pub clusters: Vec<ClusterPaths>,
-}
-
-/// One cluster's paths, to show.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ClusterPaths {
-    /// Its name.
-    pub cluster: ClusterId,
-    /// What was decided last.
-    #[serde(flatten)]
-    pub decision: Decision,
-    /// Since when the active path is.
-    pub since: Timestamp,
-    /// What keeps it there, if another one would be taken.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub held: Option<Held>,
-    /// Of flap damping, now.
-    pub penalty: u32,
-    /// Until when damping allows no switch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub suppressed_until: Option<Timestamp>,
-    /// The machine's own switches in the last hour, at most as many as are allowed.
-    pub switches_within_an_hour: usize,
-    /// The orders about it.
-    pub orders: Vec<Order>,
-    /// By rank.
-    pub paths: Vec<PathView>,
-}
-
-/// What keeps a cluster on its path.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Held {
-    /// What.
-    pub by: HeldBy,
-    /// The path that would be taken; none: there is none that works.
-    pub wanted: Option<Arc<str>>,
-    /// Until when, if that is known.
-    pub until: Option<Timestamp>,
-}
-
-/// One path, to show.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PathView {
-    /// Its name.
-    pub name: Arc<str>,
-    /// What kind of line it takes.
-    pub kind: PathKind,
-    /// 0 is best.
-    pub rank: u8,
-    /// What is held of it.
-    pub verdict: Verdict,
-    /// Whether evidence of this run of the hub agreed.
-    pub verified: bool,
-    /// Why it is held.
-    pub cause: Cause,
-    /// Since when it is held.
-    pub since: Timestamp,
-    /// Whether there was a result lately.
-    pub fresh: bool,
-    /// Loss over the window.
-    pub loss: Loss,
-    /// Mean over the window.
-    #[serde(rename = "roundTripMilliseconds", serialize_with = "millis")]
-    pub round_trip: Option<Duration>,
-    /// The last failed probe of any vantage.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_failure: Option<FailureView>,
-    /// The order that drains it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub drained: Option<OrderId>,
-    /// Who looks, and whether the path is down from there.
-    pub vantages: Vec<VantageView>,
-}
-
-/// A failed probe, to show.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FailureView {
-    /// From where.
-    pub vantage: Vantage,
-    /// Why it failed.
-    pub failure: ProbeFailure,
-    /// When that became known.
-    pub at: Timestamp,
-}
-
-/// A vantage, to show.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct VantageView {
-    /// Which.
-    pub vantage: Vantage,
-    /// Whether the path is down from there.
-    pub down: bool,
 }
 
 /// A time in milliseconds, with its fraction.

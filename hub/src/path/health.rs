@@ -6,6 +6,7 @@
 //!
 //! Does not choose between paths (`choice`) and forgets with time, so memory is bounded by vantages, never by probes.
 
+mod combine;
 mod grounds;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use grounds::{Cause, Grounds, Loss, Transition};
 
 use super::evidence::{Evidence, Moment, ProbeResult, Vantage};
 use super::parameters::{FEWEST_SAMPLES, HealthParameters, LEAVE_PERCENT};
+use combine::Standing;
 pub(super) use vantage::VantageHealth;
 use window::Figures;
 
@@ -78,15 +80,6 @@ pub struct Health {
     slow: bool,
 }
 
-/// What all vantages together say, loss and latency aside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Up,
-    /// Down for the hub, but APISIX gets through.
-    HubLineDown,
-    Down(Cause),
-}
-
 impl Health {
     /// Nothing is known: taken for up, unverified.
     #[must_use]
@@ -126,23 +119,22 @@ impl Health {
         self.parameters.clone_from(parameters);
     }
 
-    /// Takes one probe's result; tells whether the verdict changed.
+    /// Takes one probe's result; tells whether the verdict changed. It never does without a result that counts.
     pub fn on(&mut self, evidence: Evidence, now: Moment) -> Option<Transition> {
         let good = match &evidence.result {
-            ProbeResult::Good { .. } => Some(true),
-            ProbeResult::Bad(_) => Some(false),
-            ProbeResult::Nothing(_) => None,
+            ProbeResult::Good { .. } => true,
+            ProbeResult::Bad(_) => false,
+            ProbeResult::Nothing(_) => return None,
         };
-        if let Some(good) = good {
-            self.last_counted = Some(now);
-            let at = self.place(&evidence.vantage, &evidence, now);
-            let (rise, fall) = (self.parameters.rise, self.parameters.fall);
-            let window = self.parameters.window;
-            self.vantages[at].take(evidence, now, window, (rise, fall));
-            self.verified |= good == (self.verdict != Verdict::Down);
+        self.last_counted = Some(now);
+        let at = self.place(&evidence.vantage, evidence.sent, now);
+        if now.since(self.vantages[at].heard()) > self.fresh_for() {
+            self.vantages[at].awake();
         }
+        self.vantages[at].take(evidence, now, &self.parameters, self.verdict);
+        self.verified |= good == (self.verdict != Verdict::Down);
         let transition = self.judge(now);
-        if good == Some(true) && self.verdict == Verdict::Up {
+        if good && self.verdict == Verdict::Up {
             self.healthy_since.get_or_insert(now);
             self.last_good = Some(now);
         }
@@ -204,23 +196,32 @@ impl Health {
 
     /// Loss and latency by the vantage that counts: APISIX's, if there is enough of it, else the hub's.
     pub(super) fn figures(&self, now: Moment) -> Figures {
-        let gateways = self.sum(now, |vantage| matches!(vantage, Vantage::Gateway(_)));
+        self.sums(|vantage| vantage.window.figures(now, self.parameters.window))
+    }
+
+    /// Without the lost probes at the end of each row: if more follow it is an outage, which rise and fall tell, and
+    /// no lossy line. An outage must not begin with a move because of loss.
+    fn settled_figures(&self, now: Moment) -> Figures {
+        self.sums(|vantage| {
+            let figures = vantage.window.figures(now, self.parameters.window);
+            figures.without(vantage.bad_in_a_row())
+        })
+    }
+
+    fn sums(&self, of: impl Fn(&VantageHealth) -> Figures) -> Figures {
+        let sum = |such: fn(&Vantage) -> bool| {
+            let such = self.vantages.iter().filter(|known| such(&known.vantage));
+            such.map(&of).fold(Figures::default(), Figures::plus)
+        };
+        let gateways = sum(|vantage| matches!(vantage, Vantage::Gateway(_)));
         if gateways.total() >= FEWEST_SAMPLES {
             return gateways;
         }
-        let line = self.sum(now, |vantage| matches!(vantage, Vantage::Line));
+        let line = sum(|vantage| matches!(vantage, Vantage::Line));
         if line.total() > 0 {
             return line;
         }
-        self.sum(now, |vantage| matches!(vantage, Vantage::Target(_)))
-    }
-
-    fn sum(&self, now: Moment, of: impl Fn(&Vantage) -> bool) -> Figures {
-        let mut figures = Figures::default();
-        for vantage in self.vantages.iter().filter(|vantage| of(&vantage.vantage)) {
-            vantage.window.add_to(&mut figures, now, self.parameters.window);
-        }
-        figures
+        sum(|vantage| matches!(vantage, Vantage::Target(_)))
     }
 
     fn fresh_for(&self) -> Duration {
@@ -228,7 +229,7 @@ impl Health {
     }
 
     /// Where a vantage stands; a new one of a path that was restored as down has to rise as the path has.
-    fn place(&mut self, vantage: &Vantage, evidence: &Evidence, now: Moment) -> usize {
+    fn place(&mut self, vantage: &Vantage, sent: Moment, now: Moment) -> usize {
         let found = self.vantages.binary_search_by(|known| known.vantage.cmp(vantage));
         let at = match found {
             Ok(at) => return at,
@@ -236,7 +237,7 @@ impl Health {
             Err(_) => self.forget_one(vantage),
         };
         let down = self.verdict == Verdict::Down && !self.verified;
-        let new = VantageHealth::new(vantage.clone(), down.then_some(evidence.sent), now);
+        let new = VantageHealth::new(vantage.clone(), down.then_some(sent), now);
         self.vantages.insert(at, new);
         at
     }
@@ -283,9 +284,11 @@ impl Health {
 
     /// Loss and latency, with separate values for entering and leaving.
     fn quality(&mut self, now: Moment) -> (Verdict, Cause) {
-        let figures = self.figures(now);
+        let figures = self.settled_figures(now);
         if figures.total() >= FEWEST_SAMPLES {
-            self.lossy = figures.loses_more(self.parameters.loss_percent, hysteresis(self.lossy));
+            // A few lost ones that would not take the path down in a row do not degrade it either.
+            let enough = self.lossy || figures.loss().lost >= self.parameters.fall;
+            self.lossy = enough && figures.loses_more(self.parameters.loss_percent, hysteresis(self.lossy));
             let (limit, share) = (self.parameters.latency, hysteresis(self.slow));
             self.slow = limit.is_some_and(|limit| figures.slower(limit, share));
         }
@@ -294,62 +297,6 @@ impl Health {
             (false, true) => (Verdict::Degraded, Cause::Latency),
             (false, false) => (Verdict::Up, Cause::Rose),
         }
-    }
-
-    /// None: nobody says anything, and what was last known stays.
-    fn standing(&self, now: Moment) -> Option<Standing> {
-        let gateways_down = self.all_down(now, |vantage| matches!(vantage, Vantage::Gateway(_)));
-        match (self.hub(now), gateways_down) {
-            (_, Some(true)) => Some(Standing::Down(Cause::GatewaysDown)),
-            (Some(Some(first_bad)), _) if self.gateway_gets_through(now, first_bad) => Some(Standing::HubLineDown),
-            (Some(Some(_)), _) => Some(Standing::Down(Cause::Fell)),
-            (Some(None), _) | (None, Some(false)) => Some(Standing::Up),
-            (None, None) => None,
-        }
-    }
-
-    /// The hub's own vantages: down since when, not down, or nothing said.
-    fn hub(&self, now: Moment) -> Option<Option<Moment>> {
-        let line = self.fresh_ones(now).find(|known| known.vantage == Vantage::Line);
-        if let Some(line) = line {
-            return Some(line.first_bad());
-        }
-        let target = |vantage: &Vantage| matches!(vantage, Vantage::Target(_));
-        let down = self.all_down(now, target)?;
-        let mut targets = self.fresh_ones(now).filter(|known| target(&known.vantage));
-        Some(if down {
-            targets.find_map(VantageHealth::first_bad)
-        } else {
-            None
-        })
-    }
-
-    /// None: no such vantage says anything.
-    fn all_down(&self, now: Moment, of: impl Fn(&Vantage) -> bool) -> Option<bool> {
-        let mut such = self.fresh_ones(now).filter(|known| of(&known.vantage)).peekable();
-        such.peek()?;
-        Some(such.all(|known| known.first_bad().is_some()))
-    }
-
-    /// Whether a gateway got an answer to what it sent after the hub's first bad probe, and still does.
-    fn gateway_gets_through(&self, now: Moment, first_bad: Moment) -> bool {
-        self.fresh_ones(now)
-            .filter(|known| matches!(known.vantage, Vantage::Gateway(_)))
-            .any(|known| known.good_after(first_bad))
-    }
-
-    fn fresh_ones(&self, now: Moment) -> impl Iterator<Item = &VantageHealth> {
-        let fresh_for = self.fresh_for();
-        self.vantages
-            .iter()
-            .filter(move |known| now.since(known.heard()) <= fresh_for)
-    }
-
-    /// The vantage on which the verdict rests: of those that are down the first to fall, else the one heard last.
-    fn speaker(&self, now: Moment) -> Option<&VantageHealth> {
-        let down = self.fresh_ones(now).filter(|known| known.first_bad().is_some());
-        let fallen = down.min_by_key(|known| known.first_bad());
-        fallen.or_else(|| self.fresh_ones(now).max_by_key(|known| known.heard()))
     }
 }
 

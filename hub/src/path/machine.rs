@@ -140,7 +140,7 @@ impl PathMachine {
             .collect();
         self.forget_others(&clusters);
         for (id, cluster) in clusters {
-            self.configure(id, cluster, around, effects);
+            self.configure(&id, cluster, around, effects);
         }
         let heard = self.clusters.values().filter(|state| state.heard).count();
         self.suspicion.configure(hub, heard);
@@ -162,34 +162,34 @@ impl PathMachine {
         });
     }
 
-    fn configure(&mut self, id: ClusterId, cluster: ConfiguredCluster, around: Around, effects: &mut Vec<PathEffect>) {
-        if let Some(state) = self.clusters.get_mut(&id) {
+    fn configure(&mut self, id: &ClusterId, cluster: ConfiguredCluster, around: Around, effects: &mut Vec<PathEffect>) {
+        if let Some(state) = self.clusters.get_mut(id) {
             state.configure(cluster, around, effects);
-            if let Some(gone) = self.suspicion.path(&id).filter(|path| state.place(path).is_none()) {
-                self.suspicion.rose(&id, &gone, active_down(state));
+            if let Some(gone) = self.suspicion.path(id).filter(|path| state.place(path).is_none()) {
+                self.suspicion.rose(id, &gone, active_down(state));
             }
         } else if let Some(mut state) = ClusterState::new(cluster, around) {
-            if let Some(persisted) = self.restored.remove(&id) {
+            if let Some(persisted) = self.restored.remove(id) {
                 state.restore(&persisted);
             }
             self.clusters.insert(id.clone(), state);
         }
-        self.obey(&id);
+        self.obey(id);
     }
 
     fn ordered(&mut self, order: Order, now: Moment, effects: &mut Vec<PathEffect>) {
-        let id = order.order.cluster().clone();
+        let id = order.kind.cluster().clone();
         for replaced in self.orders.make(order.clone()) {
             self.over(replaced, OrderEnd::Replaced, now, effects);
         }
-        effects.push(self.record(Some(id.clone()), Happened::OrderMade(order), now));
+        effects.push(self.record(Some(id.clone()), Happened::OrderMade { order }, now));
         self.obey(&id);
         self.settle(&id, now, effects);
     }
 
     fn released(&mut self, id: OrderId, now: Moment, effects: &mut Vec<PathEffect>) {
         if let Some(order) = self.orders.release(id) {
-            let cluster = order.order.cluster().clone();
+            let cluster = order.kind.cluster().clone();
             self.over(order, OrderEnd::Released, now, effects);
             self.obey(&cluster);
             self.settle(&cluster, now, effects);
@@ -223,7 +223,7 @@ impl PathMachine {
             .map(|(_, id)| id.clone())
             .collect();
         for order in self.orders.expire(wall) {
-            let cluster = order.order.cluster().clone();
+            let cluster = order.kind.cluster().clone();
             self.over(order, OrderEnd::Expired, now, effects);
             self.obey(&cluster);
             due.insert(cluster);
@@ -275,7 +275,7 @@ impl PathMachine {
     }
 
     fn over(&self, order: Order, because: OrderEnd, now: Moment, effects: &mut Vec<PathEffect>) {
-        let cluster = Some(order.order.cluster().clone());
+        let cluster = Some(order.kind.cluster().clone());
         effects.push(self.record(cluster, Happened::OrderEnded { order, because }, now));
     }
 

@@ -3,12 +3,16 @@
 //! The defaults are the proposals of `reference/failover-parameters.md`, which compares them with other products'.
 //! Nothing here decides anything.
 
+mod optional;
+mod share;
 mod validate;
 
 use std::time::Duration;
 
 use hubline::config::duration;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
+
+pub use share::{Share, ShareError};
 
 use super::PathKind;
 
@@ -253,79 +257,8 @@ pub struct HubFailover {
 impl Default for HubFailover {
     fn default() -> Self {
         Self {
-            suspicion_share: Share { thousandths: 500 },
+            suspicion_share: Share::thousandths(500),
             suspicion_window: Duration::from_secs(30),
         }
-    }
-}
-
-/// A share, 0 to 1, in thousandths: whole numbers, so that comparing is exact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
-pub struct Share {
-    thousandths: u16,
-}
-
-impl Share {
-    /// A share in thousandths; more than 1000 is 1000.
-    #[must_use]
-    pub fn thousandths(count: u16) -> Self {
-        Self {
-            thousandths: count.min(1000),
-        }
-    }
-
-    /// Whether a part is more than this share of a whole.
-    #[must_use]
-    pub(super) fn exceeded(self, part: usize, whole: usize) -> bool {
-        part as u128 * 1000 > whole as u128 * u128::from(self.thousandths)
-    }
-}
-
-/// A number that is no share.
-#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-#[error("{0} is no share; allowed: 0 to 1, as 0.5")]
-pub struct ShareError(f64);
-
-impl TryFrom<f64> for Share {
-    type Error = ShareError;
-
-    fn try_from(number: f64) -> Result<Self, ShareError> {
-        if !(0.0..=1.0).contains(&number) {
-            return Err(ShareError(number));
-        }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and 1000, as just checked"
-        )]
-        let thousandths = (number * 1000.0).round() as u16;
-        Ok(Self { thousandths })
-    }
-}
-
-impl From<Share> for f64 {
-    fn from(share: Share) -> Self {
-        Self::from(share.thousandths) / 1000.0
-    }
-}
-
-/// Durations that may be left out.
-mod optional {
-    use serde::Serializer;
-
-    use super::{Deserialize, Deserializer, Duration, Serialize, duration};
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(transparent)]
-    struct Text(#[serde(with = "duration")] Duration);
-
-    #[expect(clippy::ref_option, reason = "serde's own signature")]
-    pub(super) fn serialize<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        time.map(Text).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        Ok(Option::<Text>::deserialize(deserializer)?.map(|Text(time)| time))
     }
 }

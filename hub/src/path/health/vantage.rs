@@ -1,9 +1,9 @@
 //! What one vantage sees: results in a row, by the time they were sent, and the window.
 
-use std::time::Duration;
-
+use super::Verdict;
 use super::window::Window;
 use crate::path::evidence::{Evidence, Moment, ProbeFailure, ProbeResult, Vantage};
+use crate::path::parameters::HealthParameters;
 
 /// The health of a path from one vantage.
 #[derive(Debug, Clone)]
@@ -13,6 +13,9 @@ pub(in crate::path) struct VantageHealth {
     /// When the first bad probe of those that took it down was sent; none: not down.
     down: Option<Moment>,
     run: Option<Run>,
+    /// Whether it is known to be down or not: it had a good result, or fell. A few bad ones alone say nothing yet, and
+    /// of a path that is down nothing less than a rise does.
+    decided: bool,
     /// When it last had a result.
     heard: Moment,
     last_failure: Option<(ProbeFailure, Moment)>,
@@ -38,13 +41,15 @@ impl VantageHealth {
             window: Window::default(),
             down,
             run: None,
+            decided: down.is_some(),
             heard: now,
             last_failure: None,
         }
     }
 
-    /// Takes a result that counts; `limits` are rise and fall.
-    pub(super) fn take(&mut self, evidence: Evidence, now: Moment, window: Duration, limits: (u32, u32)) {
+    /// Takes a result that counts, for a path that is held so.
+    pub(super) fn take(&mut self, evidence: Evidence, now: Moment, parameters: &HealthParameters, path: Verdict) {
+        let window = parameters.window;
         self.heard = now;
         let sent = evidence.sent;
         match evidence.result {
@@ -59,7 +64,17 @@ impl VantageHealth {
             }
             ProbeResult::Nothing(_) => {}
         }
-        self.turn(limits);
+        self.turn(parameters, path);
+    }
+
+    /// It is heard again after a long silence: what it said before counts no longer, except that it is down.
+    pub(super) fn awake(&mut self) {
+        (self.run, self.decided) = (None, self.down.is_some());
+    }
+
+    /// Whether it is known to be down or not.
+    pub(super) fn decided(&self) -> bool {
+        self.decided
     }
 
     /// Since when it is down: when the first of the bad probes was sent; none: not down.
@@ -73,6 +88,11 @@ impl VantageHealth {
 
     pub(super) fn in_a_row(&self) -> u32 {
         self.run.map_or(0, |run| run.count)
+    }
+
+    /// Lost probes since the last good one.
+    pub(super) fn bad_in_a_row(&self) -> u32 {
+        self.run.filter(|run| !run.good).map_or(0, |run| run.count)
     }
 
     pub(super) fn last_failure(&self) -> Option<&ProbeFailure> {
@@ -105,13 +125,16 @@ impl VantageHealth {
         }
     }
 
-    fn turn(&mut self, (rise, fall): (u32, u32)) {
+    fn turn(&mut self, parameters: &HealthParameters, path: Verdict) {
         let Some(run) = self.run else { return };
-        if run.good && run.count >= rise && self.down.is_some() {
+        let rose = run.good && run.count >= parameters.rise;
+        let fell = !run.good && run.count >= parameters.fall;
+        self.decided |= rose || fell || (run.good && path != Verdict::Down);
+        if rose && self.down.is_some() {
             self.down = None;
             // What the outage lost was told by being down; the line is judged anew.
             self.window.clear();
-        } else if !run.good && run.count >= fall && self.down.is_none() {
+        } else if fell && self.down.is_none() {
             self.down = Some(run.first);
         }
     }

@@ -46,13 +46,11 @@ impl Window {
         self.slots = Default::default();
     }
 
-    pub(super) fn add_to(&self, sum: &mut Figures, now: Moment, length: Duration) {
+    pub(super) fn figures(&self, now: Moment, length: Duration) -> Figures {
         let newest = number(now, length);
-        for slot in &self.slots {
-            if slot.number <= newest && newest - slot.number < SLOTS as u64 {
-                sum.add(slot.figures);
-            }
-        }
+        let within = |slot: &&Slot| newest.checked_sub(slot.number).is_some_and(|age| age < SLOTS as u64);
+        let slots = self.slots.iter().filter(within);
+        slots.map(|slot| slot.figures).fold(Figures::default(), Figures::plus)
     }
 
     fn slot(&mut self, now: Moment, length: Duration) -> &mut Figures {
@@ -103,9 +101,19 @@ impl Figures {
         mean.as_nanos() * 100 > limit.as_nanos() * u128::from(share)
     }
 
-    fn add(&mut self, other: Self) {
-        self.good = self.good.saturating_add(other.good);
-        self.bad = self.bad.saturating_add(other.bad);
-        self.round_trips = self.round_trips.saturating_add(other.round_trips);
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            good: self.good.saturating_add(other.good),
+            bad: self.bad.saturating_add(other.bad),
+            round_trips: self.round_trips.saturating_add(other.round_trips),
+        }
+    }
+
+    /// As if so many bad ones had not been.
+    pub(super) fn without(self, bad: u32) -> Self {
+        Self {
+            bad: self.bad.saturating_sub(bad),
+            ..self
+        }
     }
 }
