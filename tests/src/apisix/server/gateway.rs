@@ -71,18 +71,20 @@ where
 }
 
 /// TLS with the certificates of `ssls`, as they are at each handshake.
-pub(crate) fn tls_acceptor(shared: Arc<Shared>) -> anyhow::Result<TlsAcceptor> {
+pub(crate) fn tls_acceptor(shared: Arc<Shared>, fallback: Option<String>) -> anyhow::Result<TlsAcceptor> {
     let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .context("tls versions")?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(Resolver { shared }));
+        .with_cert_resolver(Arc::new(Resolver { shared, fallback }));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 struct Resolver {
     shared: Arc<Shared>,
+    /// the name of those who send none
+    fallback: Option<String>,
 }
 
 impl fmt::Debug for Resolver {
@@ -93,6 +95,7 @@ impl fmt::Debug for Resolver {
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.shared.state().live.certificates.resolve(hello.server_name()?)
+        let name = hello.server_name().or(self.fallback.as_deref())?;
+        self.shared.state().live.certificates.resolve(name)
     }
 }
