@@ -31,7 +31,8 @@ fn list(items: Vec<Value>) -> Value {
     }
 }
 
-fn all(live: &Live) -> Value {
+/// What checks have found, of all upstreams that have any.
+pub(crate) fn all(live: &Live) -> Value {
     let checked = live.checked();
     list(checked.iter().map(|(key, upstream)| shown(key, upstream)).collect())
 }

@@ -11,6 +11,7 @@ use http::{Request, Response};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::admin::html_page;
@@ -40,6 +41,8 @@ pub(crate) struct Client {
     pub(crate) scheme: &'static str,
     /// cancelled when the gateway goes down
     pub(crate) stop: CancellationToken,
+    /// told when a node goes up or down
+    pub(crate) changes: watch::Sender<u64>,
 }
 
 /// Answers one request to the gateway.

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::calls::Call;
 use super::client::AdminClient;
+use super::control;
 use super::faults::{CallHead, Fault, FaultGuard};
 use super::kind::Kind;
 use super::options::StandInOptions;
@@ -101,6 +102,12 @@ impl StandIn {
         format!("http://{}", reachable(self.control.address()))
     }
 
+    /// What health checks have found, as the control API's `/v1/healthcheck` shows it.
+    /// [`StandIn::wait_until`] looks again whenever a node went up or down.
+    pub fn health(&self) -> Value {
+        control::all(&self.shared.state().live)
+    }
+
     /// Writes an object as if straight into etcd: nothing is checked, and nothing is added. Plugin
     /// configs and global rules without `id` in their value are stored, but not used.
     pub fn write_straight(&self, kind: Kind, id: &str, value: Value) {
@@ -169,7 +176,7 @@ impl StandIn {
         state.store.get(kind, id).map(|object| (*object.value).clone())
     }
 
-    /// Waits until `holds`; looks again after every call and every change.
+    /// Waits until `holds`; looks again after every call and every change, of a node's health too.
     ///
     /// # Errors
     /// If it doesn't hold within `limit`; the error names `what` and the last calls.

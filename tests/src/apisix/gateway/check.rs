@@ -13,6 +13,7 @@ use futures::StreamExt;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_rustls::TlsConnector;
 
@@ -29,57 +30,72 @@ const BEGIN_AFTER: Duration = Duration::from_millis(500);
 const LONGEST_LINE: u64 = 1024;
 
 /// Begins the checks of an upstream, unless it has none or they have begun.
-pub(super) fn begin(upstream: &Arc<Upstream>) {
+pub(super) fn begin(upstream: &Arc<Upstream>, changes: watch::Sender<u64>) {
     let Some((checks, stop)) = upstream.ask_for_checks() else {
         return;
     };
-    let upstream = Arc::downgrade(upstream);
-    tokio::spawn(async move { stop.run_until_cancelled(run(upstream, checks)).await });
-}
-
-async fn run(upstream: Weak<Upstream>, checks: Checks) {
-    sleep(BEGIN_AFTER).await;
-    if let Some(upstream) = upstream.upgrade() {
-        upstream.checks_began();
-    }
-    tokio::join!(
-        rounds(&upstream, &checks, checks.while_up, true),
-        rounds(&upstream, &checks, checks.while_down, false),
-    );
-}
-
-/// Looks at the nodes that are up, or at those that are down, again and again.
-async fn rounds(upstream: &Weak<Upstream>, checks: &Checks, every: Option<Duration>, up: bool) {
-    let Some(every) = every else { return };
-    let mut ticks = interval_at(Instant::now() + every, every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let Some(nodes) = upstream.upgrade().map(|upstream| upstream.nodes_that_are(up)) else {
-            return;
-        };
-        let looks = futures::stream::iter(nodes);
-        looks
-            .for_each_concurrent(checks.concurrency, |node| look(upstream, checks, node))
-            .await;
-    }
-}
-
-/// Holds the upstream only while it writes down what it found.
-async fn look(upstream: &Weak<Upstream>, checks: &Checks, node: Node) {
-    let finding = match timeout(checks.timeout, ask(checks, &node)).await {
-        Ok(Ok(finding)) => finding,
-        Ok(Err(error)) => {
-            tracing::trace!(node = %node.host, port = node.port, error = %error, "check failed");
-            Finding::TcpFailure
-        }
-        Err(_) => Finding::Timeout,
+    let checker = Checker {
+        upstream: Arc::downgrade(upstream),
+        checks,
+        changes,
     };
-    let changed = upstream
-        .upgrade()
-        .is_some_and(|upstream| upstream.learn_actively(&node, finding));
-    if changed {
-        tracing::debug!(node = %node.host, port = node.port, ?finding, "a node went up or down by a check");
+    tokio::spawn(async move { stop.run_until_cancelled(checker.run()).await });
+}
+
+/// Checks one upstream, and holds it only while it writes down what it found.
+struct Checker {
+    upstream: Weak<Upstream>,
+    checks: Checks,
+    changes: watch::Sender<u64>,
+}
+
+impl Checker {
+    async fn run(&self) {
+        sleep(BEGIN_AFTER).await;
+        if let Some(upstream) = self.upstream.upgrade() {
+            upstream.checks_began();
+            self.changed();
+        }
+        tokio::join!(
+            self.rounds(self.checks.while_up, true),
+            self.rounds(self.checks.while_down, false),
+        );
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Looks at the nodes that are up, or at those that are down, again and again.
+    async fn rounds(&self, every: Option<Duration>, up: bool) {
+        let Some(every) = every else { return };
+        let mut ticks = interval_at(Instant::now() + every, every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let nodes = self.upstream.upgrade().map(|upstream| upstream.nodes_that_are(up));
+            let Some(nodes) = nodes else { return };
+            let looks = futures::stream::iter(nodes);
+            looks
+                .for_each_concurrent(self.checks.concurrency, |node| self.look(node))
+                .await;
+        }
+    }
+
+    async fn look(&self, node: Node) {
+        let finding = match timeout(self.checks.timeout, ask(&self.checks, &node)).await {
+            Ok(Ok(finding)) => finding,
+            Ok(Err(error)) => {
+                tracing::trace!(node = %node.host, port = node.port, error = %error, "check failed");
+                Finding::TcpFailure
+            }
+            Err(_) => Finding::Timeout,
+        };
+        let upstream = self.upstream.upgrade();
+        if upstream.is_some_and(|upstream| upstream.learn_actively(&node, finding)) {
+            tracing::debug!(node = %node.host, port = node.port, ?finding, "a node went up or down by a check");
+            self.changed();
+        }
     }
 }
 

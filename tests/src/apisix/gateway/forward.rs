@@ -38,9 +38,10 @@ pub(super) async fn forward(
     if for_grpc && !head.is_grpc() {
         return Err(Refusal::Page(502));
     }
-    begin(&decision.upstream);
+    begin(&decision.upstream, client.changes.clone());
     let mut exchange = Exchange {
         decision,
+        client,
         head,
         body: Pending::new(body),
     };
@@ -88,6 +89,7 @@ impl Pending {
 
 struct Exchange<'a> {
     decision: &'a Decision,
+    client: &'a Client,
     head: Head,
     body: Pending,
 }
@@ -122,7 +124,7 @@ impl Exchange<'_> {
 
     fn learn(&self, node: &Node, finding: Finding) {
         if self.decision.upstream.learn_passively(node, finding) {
-            tracing::debug!(node = %node.host, port = node.port, "a node went up or down by a request");
+            self.client.changes.send_modify(|count| *count += 1);
         }
     }
 

@@ -22,7 +22,7 @@ use crate::apisix::shared::Shared;
 
 /// Serves one plain connection to the gateway.
 pub(crate) fn serve_gateway(shared: Arc<Shared>, connection: Connection) -> BoxFuture<'static, ()> {
-    let client = client(&connection, "http");
+    let client = client(&shared, &connection, "http");
     serve(shared, client, connection.stream).boxed()
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn serve_gateway_tls(
     connection: Connection,
 ) -> BoxFuture<'static, ()> {
     async move {
-        let client = client(&connection, "https");
+        let client = client(&shared, &connection, "https");
         match acceptor.accept(connection.stream).await {
             Ok(stream) => serve(shared, client, stream).await,
             Err(error) => {
@@ -44,12 +44,13 @@ pub(crate) fn serve_gateway_tls(
     .boxed()
 }
 
-fn client(connection: &Connection, scheme: &'static str) -> Client {
+fn client(shared: &Shared, connection: &Connection, scheme: &'static str) -> Client {
     Client {
         peer: connection.peer,
         port: connection.local.port(),
         scheme,
         stop: connection.stop.clone(),
+        changes: shared.changes.clone(),
     }
 }
 

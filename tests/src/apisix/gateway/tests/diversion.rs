@@ -110,7 +110,10 @@ async fn two_global_rules_with_a_split_are_none() {
     let (stand_in, admin) = two_clusters().await;
     put(&admin, "global_rules/g", split(&[rule("^p-c1-", &to_gateway())])).await;
     let mut second = split(&[rule("^p-c2-", &to_gateway())]);
-    let refused = admin.put("global_rules/h", &second).await.unwrap();
+    let refused = admin
+        .call(reqwest::Method::PUT, "global_rules/h", Some(&second))
+        .await
+        .unwrap();
     assert_eq!(refused.status, 400);
     check(&stand_in, &[("/p-c1-a", "gateway"), ("/p-c2-a", "pods")]).await;
     // Straight into the store nobody refuses, but without its id the rule is not there.

@@ -1,34 +1,37 @@
 //! Health checks over real sockets, and what the control API tells of them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::{backend, get, refusing, route, stand_in};
 use crate::apisix::StandIn;
+use crate::echo::EchoBackend;
 
 /// Only to end a hang: checks come once a second.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A node whose health page answers with the status stored here, and all other paths with 200.
-async fn moody(name: &'static str) -> (u16, Arc<AtomicU16>, Arc<AtomicUsize>) {
-    let (status, checks) = (Arc::new(AtomicU16::new(200)), Arc::new(AtomicUsize::new(0)));
+/// A node whose health page answers with the status stored here and is counted, and all other paths
+/// with 200.
+async fn moody(name: &'static str) -> (u16, Arc<AtomicU16>, watch::Receiver<usize>) {
+    let (status, (checks, counted)) = (Arc::new(AtomicU16::new(200)), watch::channel(0));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (mood, count) = (Arc::clone(&status), Arc::clone(&checks));
+    let mood = Arc::clone(&status);
     let health = move || async move {
-        count.fetch_add(1, Ordering::SeqCst);
+        checks.send_modify(|count| *count += 1);
         http::StatusCode::from_u16(mood.load(Ordering::SeqCst)).unwrap()
     };
     let pages = axum::Router::new()
         .route("/health", axum::routing::get(health))
         .fallback(move || async move { name });
     tokio::spawn(async move { axum::serve(listener, pages).await });
-    (port, status, checks)
+    (port, status, counted)
 }
 
 fn node(port: u16, priority: i64) -> Value {
@@ -49,22 +52,16 @@ async fn control(stand_in: &StandIn, path: &str) -> (u16, Value) {
 }
 
 /// The status of the node on `port`; none where nobody checks.
-async fn status(stand_in: &StandIn, port: u16) -> Option<String> {
-    let (_, upstreams) = control(stand_in, "/v1/healthcheck").await;
+fn status(stand_in: &StandIn, port: u16) -> Option<String> {
+    let upstreams = stand_in.health();
     let mut nodes = upstreams[0]["nodes"].as_array()?.iter();
     let node = nodes.find(|node| node["port"] == port)?;
     Some(node["status"].as_str().unwrap().to_owned())
 }
 
 async fn wait_for(stand_in: &StandIn, port: u16, wanted: &str) {
-    let reached = async {
-        while status(stand_in, port).await.as_deref() != Some(wanted) {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(LIMIT, reached)
-        .await
-        .unwrap_or_else(|_| panic!("never {wanted}"));
+    let reached = |stand_in: &StandIn| status(stand_in, port).as_deref() == Some(wanted);
+    stand_in.wait_until(wanted, LIMIT, reached).await.unwrap();
 }
 
 #[tokio::test]
@@ -106,7 +103,7 @@ async fn a_port_that_refuses_is_down_for_tcp_checks_and_all_down_are_all_used() 
 #[tokio::test]
 async fn without_its_unhealthy_half_a_node_never_comes_back() {
     let (stand_in, admin) = stand_in().await;
-    let ((first, mood, count), (second, _, others)) = (moody("first").await, moody("second").await);
+    let ((first, mood, count), (second, _, mut others)) = (moody("first").await, moody("second").await);
     let nodes = json!([node(first, 0), node(second, -1)]);
     let checks = json!({"active": {"http_path": "/health", "healthy": {"interval": 1, "successes": 1}}});
     route(&admin, json!({"nodes": nodes, "checks": checks})).await;
@@ -114,33 +111,31 @@ async fn without_its_unhealthy_half_a_node_never_comes_back() {
     get(&stand_in, "/").await;
     wait_for(&stand_in, first, "unhealthy").await;
     mood.store(200, Ordering::SeqCst);
-    let (checked, mark) = (count.load(Ordering::SeqCst), others.load(Ordering::SeqCst));
+    let (checked, mark) = (*count.borrow(), *others.borrow());
     // The other node was looked at twice more: the first one had its chance.
-    let twice = async {
-        while others.load(Ordering::SeqCst) < mark + 2 {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(LIMIT, twice).await.unwrap();
-    assert_eq!(count.load(Ordering::SeqCst), checked);
-    assert_eq!(status(&stand_in, first).await.as_deref(), Some("unhealthy"));
+    let twice = others.wait_for(|count| *count >= mark + 2);
+    timeout(LIMIT, twice).await.unwrap().unwrap();
+    assert_eq!(*count.borrow(), checked);
+    assert_eq!(status(&stand_in, first).as_deref(), Some("unhealthy"));
 }
 
 /// Two failed connections of requests that went on take a node down, without any `passive`.
 #[tokio::test]
 async fn failed_connections_count_without_a_passive_half() {
     let (stand_in, admin) = stand_in().await;
-    let (_kept, dead) = refusing();
-    let standby = backend("standby").await;
+    let local = "127.0.0.1:0".parse().unwrap();
+    let mortal = EchoBackend::start(local, "mortal").await.unwrap();
+    let (dead, standby) = (mortal.address(), backend("standby").await);
     let nodes = json!([node(dead.port(), 0), node(standby.port(), -1)]);
     // Nothing is ever looked at but by requests.
     let checks = json!({"active": {"type": "tcp"}});
     route(&admin, json!({"nodes": nodes, "checks": checks})).await;
     get(&stand_in, "/").await;
     wait_for(&stand_in, dead.port(), "healthy").await;
+    mortal.kill().await;
     for wanted in ["mostly_healthy", "unhealthy", "unhealthy"] {
         assert_eq!(get(&stand_in, "/").await.0, 200);
-        assert_eq!(status(&stand_in, dead.port()).await.as_deref(), Some(wanted));
+        assert_eq!(status(&stand_in, dead.port()).as_deref(), Some(wanted));
     }
 }
 
@@ -148,15 +143,16 @@ async fn failed_connections_count_without_a_passive_half() {
 #[tokio::test]
 async fn bad_answers_count_with_a_passive_half() {
     let (stand_in, admin) = stand_in().await;
-    let (first, second) = (backend("first").await, backend("second").await);
-    let nodes = json!([node(first.port(), 0), node(second.port(), -1)]);
-    let checks = json!({"active": {"type": "tcp"},
-        "passive": {"unhealthy": {"http_statuses": [200], "http_failures": 1}, "healthy": {"http_statuses": [201]}}});
+    let ((first, mood, _), (second, ..)) = (moody("first").await, moody("second").await);
+    let nodes = json!([node(first, 0), node(second, -1)]);
+    let checks = json!({"active": {"type": "tcp"}, "passive": {"unhealthy": {"http_failures": 1}}});
     route(&admin, json!({"nodes": nodes, "checks": checks})).await;
     get(&stand_in, "/").await;
-    wait_for(&stand_in, first.port(), "healthy").await;
-    assert!(get(&stand_in, "/").await.1.starts_with("first"));
-    assert!(get(&stand_in, "/").await.1.starts_with("second"));
+    wait_for(&stand_in, first, "healthy").await;
+    mood.store(503, Ordering::SeqCst);
+    assert_eq!(get(&stand_in, "/").await.1, "first", "its other pages are good");
+    assert_eq!(get(&stand_in, "/health").await.0, 503);
+    assert_eq!(get(&stand_in, "/").await.1, "second");
 }
 
 #[tokio::test]
@@ -167,7 +163,7 @@ async fn checks_begin_with_the_first_request_and_anew_with_each_write() {
     let nothing = json!([{"name": "/apisix/upstreams/u", "type": "http", "nodes": {}}]);
     route(&admin, upstream.clone()).await;
     assert_eq!(control(&stand_in, "/v1/healthcheck").await, (200, nothing.clone()));
-    assert_eq!(count.load(Ordering::SeqCst), 0);
+    assert_eq!(*count.borrow(), 0);
     mood.store(503, Ordering::SeqCst);
     get(&stand_in, "/").await;
     wait_for(&stand_in, first, "unhealthy").await;
@@ -180,7 +176,7 @@ async fn checks_begin_with_the_first_request_and_anew_with_each_write() {
     // One node has none, whatever its checks.
     route(&admin, json!({"nodes": [node(first, 0)], "checks": checks("http")})).await;
     assert_eq!(get(&stand_in, "/").await.0, 200);
-    assert_eq!(status(&stand_in, first).await, None);
+    assert_eq!(status(&stand_in, first), None);
 }
 
 #[tokio::test]
