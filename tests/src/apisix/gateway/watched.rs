@@ -116,7 +116,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-    use tokio::time::advance;
 
     use super::*;
 
@@ -152,10 +151,9 @@ mod tests {
         let (near, _) = Watched::new(near, timeouts());
         let (mut reads, mut writes) = tokio::io::split(near);
         let answer = tokio::spawn(async move { reads.read_u8().await });
-        tokio::task::yield_now().await;
-        advance(Duration::from_secs(2)).await;
+        sleep(Duration::from_secs(2)).await;
         writes.write_all(b"more").await.unwrap();
-        advance(Duration::from_secs(2)).await;
+        sleep(Duration::from_secs(2)).await;
         far.write_all(b"a").await.unwrap();
         assert_eq!(answer.await.unwrap().unwrap(), b'a');
     }

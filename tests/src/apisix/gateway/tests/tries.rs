@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::{backend, get, refusing, route, stand_in};
@@ -135,17 +136,36 @@ async fn a_node_that_takes_no_more_ends_in_504() {
 #[tokio::test]
 async fn trailers_pass_only_through_grpc_upstreams() {
     let (stand_in, admin) = stand_in().await;
-    let node = grpc_backend().await;
-    for (scheme, wanted) in [("grpc", Some("0")), ("http", None)] {
+    let nodes = [
+        ("grpc", grpc_backend().await, Some("0")),
+        ("http", chunked_backend().await, None),
+    ];
+    for (scheme, node, wanted) in nodes {
         route(&admin, json!({"nodes": {node.to_string(): 1}, "scheme": scheme})).await;
         let (status, trailer) = grpc_call(stand_in.gateway_addr()).await;
         assert_eq!((status, trailer.as_deref()), (200, wanted), "{scheme}");
     }
 }
 
-/// Answers with a body and a `grpc-status` behind it, over HTTP/2 and over HTTP/1.
+/// Answers over HTTP/1 with a `grpc-status` behind the body, asked for or not.
+async fn chunked_backend() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: grpc-status\r\n\r\n";
+    let answer = format!("{head}1\r\nm\r\n0\r\ngrpc-status: 0\r\n\r\n");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let read = stream.read(&mut [0; 4096]).await.unwrap();
+            assert!(read > 0);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    address
+}
+
+/// Answers over HTTP/2 with a `grpc-status` behind the body.
 async fn grpc_backend() -> SocketAddr {
-    use http::header::{HeaderMap, HeaderValue, TRAILER};
+    use http::header::{HeaderMap, HeaderValue};
     use http_body_util::{BodyExt, Full};
     use hyper_util::rt::{TokioExecutor, TokioIo};
 
@@ -155,11 +175,7 @@ async fn grpc_backend() -> SocketAddr {
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from_static("0"));
         let body = Full::new(bytes::Bytes::from("m")).with_trailers(async move { Some(Ok(trailers)) });
-        let mut response = http::Response::new(body);
-        response
-            .headers_mut()
-            .insert(TRAILER, HeaderValue::from_static("grpc-status"));
-        Ok::<_, std::convert::Infallible>(response)
+        Ok::<_, std::convert::Infallible>(http::Response::new(body))
     });
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
