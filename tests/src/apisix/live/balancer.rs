@@ -49,14 +49,18 @@ impl Balancer {
         }
     }
 
+    /// All nodes, each address once.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.tiers.iter().flat_map(|tier| &tier.nodes)
+    }
+
     /// The next node that is neither down nor among `tried`, which takes it in.
     pub(crate) fn pick(&mut self, tried: &mut Tried, down: &BTreeSet<Address>) -> Option<Node> {
         if let Some(node) = &self.single {
             return Some(node.clone());
         }
-        let mut nodes = self.tiers.iter().flat_map(|tier| &tier.nodes);
         let nothing = BTreeSet::new();
-        let down = if nodes.all(|node| down.contains(&node.address())) {
+        let down = if self.nodes().all(|node| down.contains(&node.address())) {
             &nothing
         } else {
             down
@@ -77,8 +81,10 @@ impl Tier {
 
     fn pick(&mut self, tried: &Tried, down: &BTreeSet<Address>) -> Option<Node> {
         let nodes = &self.nodes;
-        let is_in =
-            |set: &BTreeSet<Address>, index: usize| nodes.get(index).is_some_and(|node| set.contains(&node.address()));
+        let is_in = |set: &BTreeSet<Address>, index: usize| {
+            let node = nodes.get(index).filter(|_| !set.is_empty());
+            node.is_some_and(|node| set.contains(&node.address()))
+        };
         let index = self
             .turns
             .next(|index| !is_in(down, index), |index| !is_in(tried, index))?;

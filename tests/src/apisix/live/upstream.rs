@@ -1,8 +1,7 @@
 //! One upstream, compiled: its nodes, how to reach them, and whose turn it is.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -24,12 +23,14 @@ pub(crate) struct Upstream {
     /// after how long a request is not tried again; none: never too late
     pub(crate) retry_timeout: Option<Duration>,
     pub(crate) checks: Option<Checks>,
-    health: Health,
+    /// set when the checks are asked for
+    health: OnceLock<Health>,
     /// set when the checks are asked for; they end with this upstream
     checking: OnceLock<DropGuard>,
     /// whether there is somebody who checks
     checked: AtomicBool,
-    nodes: Vec<Node>,
+    /// whether it has more than one node
+    several: bool,
     balancer: Mutex<Balancer>,
 }
 
@@ -141,25 +142,28 @@ impl Upstream {
             retries: retries.unwrap_or(nodes.len().saturating_sub(1)),
             retry_timeout: seconds(&value["retry_timeout"]).filter(|limit| !limit.is_zero()),
             checks: value.get("checks").map(Checks::new),
-            health: Health::new(nodes.iter().map(Node::address)),
+            health: OnceLock::new(),
             checking: OnceLock::new(),
             checked: AtomicBool::new(false),
-            balancer: Mutex::new(Balancer::new(nodes.clone())),
-            nodes,
+            several: nodes.len() > 1,
+            balancer: Mutex::new(Balancer::new(nodes)),
         }
     }
 
     /// The node for the next try of a request.
     pub(crate) fn pick(&self, tried: &mut Tried) -> Option<Node> {
         let down = self.health().map(|health| health.addresses(false)).unwrap_or_default();
-        let mut balancer = self.balancer.lock().unwrap_or_else(PoisonError::into_inner);
-        balancer.pick(tried, &down)
+        self.balancer().pick(tried, &down)
+    }
+
+    fn balancer(&self) -> MutexGuard<'_, Balancer> {
+        self.balancer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known about the nodes; none where nobody looks: without checks, with one node, and
     /// before [`Upstream::checks_began`].
     pub(crate) fn health(&self) -> Option<&Health> {
-        self.checked.load(Ordering::Relaxed).then_some(&self.health)
+        self.health.get().filter(|_| self.checked.load(Ordering::Relaxed))
     }
 
     /// From now on nodes can go down.
@@ -170,17 +174,19 @@ impl Upstream {
     /// The checks to begin, with what ends them; none if there are none or they were asked for
     /// before.
     pub(crate) fn ask_for_checks(&self) -> Option<(Checks, CancellationToken)> {
-        let checks = self.checks.as_ref().filter(|_| self.nodes.len() > 1)?;
+        let checks = self.checks.as_ref().filter(|_| self.several)?;
         let stop = CancellationToken::new();
         self.checking.set(stop.clone().drop_guard()).ok()?;
+        let addresses = self.balancer().nodes().map(Node::address).collect::<Vec<_>>();
+        self.health.get_or_init(|| Health::new(addresses));
         Some((checks.clone(), stop))
     }
 
     /// The nodes that are up, or those that are down.
     pub(crate) fn nodes_that_are(&self, up: bool) -> Vec<Node> {
-        let mut addresses: BTreeSet<Address> = self.health.addresses(up);
-        // Each address once, whatever the number of its entries.
-        let nodes = self.nodes.iter().filter(|node| addresses.remove(&node.address()));
+        let addresses = self.health.get().map(|health| health.addresses(up)).unwrap_or_default();
+        let balancer = self.balancer();
+        let nodes = balancer.nodes().filter(|node| addresses.contains(&node.address()));
         nodes.cloned().collect()
     }
 
@@ -194,10 +200,10 @@ impl Upstream {
 
     /// Counts what a check found out about a node.
     pub(crate) fn learn_actively(&self, node: &Node, finding: Finding) -> bool {
-        let Some(checks) = &self.checks else {
+        let (Some(health), Some(checks)) = (self.health.get(), &self.checks) else {
             return false;
         };
-        self.health.learn(&node.address(), finding, &checks.active)
+        health.learn(&node.address(), finding, &checks.active)
     }
 }
 
