@@ -1,7 +1,8 @@
 //! Holds the stand-in to what a real APISIX 3.16.0 answered.
 //!
 //! `recording` replays a recording that lies beside the workspace, where there is one. `table`
-//! goes through `admin.yaml`, our own distilled list, always.
+//! goes through `admin.yaml`, our own distilled list, always. `gateway` does both for requests to
+//! the gateway.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,6 +15,7 @@ use anyhow::Context;
 use hubline_sandbox::apisix::{StandIn, StandInOptions};
 use reqwest::Method;
 
+mod gateway;
 mod recording;
 mod table;
 

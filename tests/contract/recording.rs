@@ -27,11 +27,11 @@ fn is_required() -> bool {
     set_to("CI", "true") || set_to("HUBLINE_REQUIRE_REFERENCE", "1")
 }
 
-/// None where there is no recording and none is required.
-fn exchanges() -> Option<Vec<Exchange>> {
-    let file = folder().join("admin-etcd.jsonl");
+/// The text of a file of the reference; none where there is none and none is required.
+pub(super) fn recorded(name: &str) -> Option<String> {
+    let file = folder().join(name);
     match std::fs::read_to_string(&file) {
-        Ok(text) => Some(text.lines().map(parse).collect()),
+        Ok(text) => Some(text),
         Err(error) if is_required() => {
             panic!("the recording {} is required: {error}", file.display())
         }
@@ -42,6 +42,10 @@ fn exchanges() -> Option<Vec<Exchange>> {
             None
         }
     }
+}
+
+fn exchanges() -> Option<Vec<Exchange>> {
+    Some(recorded("admin-etcd.jsonl")?.lines().map(parse).collect())
 }
 
 fn parse(line: &str) -> Exchange {
@@ -184,6 +188,12 @@ fn comparable(response: &Response) -> Value {
     assert!(response.body.ends_with('\n'), "JSON bodies end with a newline");
     strip(&mut body, false);
     body
+}
+
+/// A value without descriptions and comments.
+pub(super) fn without_noise(mut value: Value) -> Value {
+    strip(&mut value, false);
+    value
 }
 
 fn strip(value: &mut Value, names: bool) {

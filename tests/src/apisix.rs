@@ -5,14 +5,16 @@
 //! can be made to fail in chosen ways. What the Admin API accepts comes from the distilled
 //! contract in `tests/contract/`.
 //!
-//! It deliberately runs no plugins, no health checks, no stream routes and no Lua: a route with
-//! `filter_func` never matches here. It keeps no connections to upstreams.
+//! Of plugins it runs `traffic-split`, and of `proxy-rewrite` the plain parts. It deliberately runs
+//! no others, no stream routes and no Lua: a route with `filter_func` never matches here. It keeps
+//! no connections to upstreams, and is one worker.
 
 mod admin;
 mod calls;
 mod certificates;
 mod client;
 mod contract;
+mod control;
 mod encryption;
 mod expression;
 mod faults;

@@ -1,10 +1,13 @@
-//! A TCP link that can be cut, delayed and slowed: a proxy from one port to one upstream.
+//! A TCP link that can be cut, delayed, slowed and made lossy: a proxy from one port to one
+//! upstream. Links that share their fate are a [`Line`].
 //!
 //! What it cannot imitate: the proxy's own kernel acknowledges what a client sends until its
 //! buffers are full, and it accepts before the upstream does, so a delay acts on data and not on
 //! the handshake. A [`Link::cut_black_hole`] does stop handshakes.
 
 mod carry;
+mod line;
+mod loss;
 mod port;
 mod settings;
 
@@ -18,9 +21,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::ports::free_port_on;
+use loss::{Handshakes, Loss};
 use port::Port;
 use settings::{Counts, Settings, Shared};
 
+pub use line::Line;
 pub use settings::Counters;
 
 /// A link between whoever connects to [`Link::address`] and the upstream. Gone when dropped.
@@ -99,7 +104,7 @@ impl Link {
         self.set_state(State::Refusing).await
     }
 
-    /// Ends a cut and [`Link::stop_reading`]; delay and limit stay. After a black hole, the
+    /// Ends a cut and [`Link::stop_reading`]; delay, limit and loss stay. After a black hole, the
     /// connections that were there go on with what was on the way.
     ///
     /// # Errors
@@ -116,6 +121,15 @@ impl Link {
     /// Delays data by so much each way; zero for none.
     pub fn delay(&self, each_way: Duration) {
         self.settings.send_modify(|settings| settings.delay = each_way);
+    }
+
+    /// From now on loses this share of what is sent, and does to TCP what that does: a handshake
+    /// that is lost is tried again by the client's kernel (after 1 s, 3 s, and so on), data arrives
+    /// late, by as many retransmission timeouts as it takes. The same `seed` has the same luck.
+    /// With a share of 0 nothing is lost any more.
+    pub fn lose(&self, share: f64, seed: u64) {
+        let loss = Loss::new(share, seed);
+        self.settings.send_modify(|settings| settings.loss = loss);
     }
 
     /// Lets so many bytes per second through each way, over all connections together.
@@ -157,11 +171,20 @@ impl Drop for Link {
 /// Owns the port and all connections, which end with this task.
 async fn run(mut port: Port, shared: Shared, mut commands: mpsc::Receiver<Command>) {
     let mut connections = JoinSet::new();
+    let mut handshakes = Handshakes::new(shared.settings.clone());
+    let mut ordered = State::Open;
     loop {
         tokio::select! {
             Some(Command { state, done }) = commands.recv() => {
+                ordered = state;
+                handshakes.begin_anew();
                 // Who asked may have given up waiting.
                 done.send(port.change(state).await).ok();
+            }
+            state = handshakes.next(), if ordered == State::Open => {
+                if let Err(error) = port.change(state).await {
+                    tracing::warn!(error = %error, "a lossy port did not change");
+                }
             }
             client = port.accept() => {
                 connections.spawn(carry::connection(client, shared.clone()));

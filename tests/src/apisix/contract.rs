@@ -146,6 +146,35 @@ pub(crate) fn plugins(stream: bool) -> Value {
     Value::Object(shown.collect())
 }
 
+/// The kinds that the control API tells the schema of.
+const SHOWN: [&str; 13] = [
+    "consumer",
+    "consumer_group",
+    "global_rule",
+    "plugin_config",
+    "plugins",
+    "proto",
+    "route",
+    "service",
+    "ssl",
+    "stream_route",
+    "upstream",
+    "upstream_hash_header_schema",
+    "upstream_hash_vars_schema",
+];
+
+/// All schemas, as the control API's `/v1/schema` shows them.
+pub(crate) fn all_schemas() -> Value {
+    let kinds = SHOWN
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), schema_named(name)?.clone())));
+    json!({
+        "main": kinds.collect::<Map<_, _>>(),
+        "plugins": plugins(false),
+        "stream_plugins": plugins(true),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

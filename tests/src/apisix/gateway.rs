@@ -1,7 +1,7 @@
 //! The data plane: finds the route of a request and proxies it.
 //!
-//! `forward` tries nodes, `connect` reaches one, `headers` makes what is sent, `upgrade` joins
-//! websockets. Plugins and health checks have no place here yet.
+//! `forward` tries nodes, `connect` reaches one, `watched` ends waits that take too long, `headers`
+//! makes what is sent, `upgrade` joins websockets, `check` looks after the health of nodes.
 
 use std::net::SocketAddr;
 
@@ -11,6 +11,7 @@ use http::{Request, Response};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::admin::html_page;
@@ -19,12 +20,14 @@ use super::live::{Decision, NoDecision};
 use super::server::SERVER_NAME;
 use super::shared::Shared;
 
+mod check;
 mod connect;
 mod forward;
 mod headers;
 #[cfg(test)]
 mod tests;
 mod upgrade;
+mod watched;
 
 pub(crate) type ProxyBody = BoxBody<Bytes, hyper::Error>;
 
@@ -38,6 +41,8 @@ pub(crate) struct Client {
     pub(crate) scheme: &'static str,
     /// cancelled when the gateway goes down
     pub(crate) stop: CancellationToken,
+    /// told when a node goes up or down
+    pub(crate) changes: watch::Sender<u64>,
 }
 
 /// Answers one request to the gateway.
@@ -67,25 +72,31 @@ fn refusal(reason: NoDecision) -> Refusal {
         NoDecision::NoRoute => Refusal::NoRoute,
         NoDecision::NoService => Refusal::Page(404),
         NoDecision::NoUpstream => Refusal::Page(502),
-        NoDecision::NothingConfigured => Refusal::Page(503),
+        NoDecision::NoPluginConfig | NoDecision::NothingConfigured => Refusal::Page(503),
+        NoDecision::SplitToNowhere(id) => Refusal::SplitToNowhere(id),
     }
 }
 
 /// What the gateway answers by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Refusal {
     NoRoute,
+    /// a `traffic-split` names this upstream, which is not there
+    SplitToNowhere(String),
     /// nginx's page for that status
     Page(u16),
 }
 
 impl Refusal {
     fn into_response(self) -> Response<ProxyBody> {
+        let plain = "text/plain; charset=utf-8";
         let (status, content_type, text) = match self {
-            Refusal::NoRoute => {
-                let text = "{\"error_msg\":\"404 Route Not Found\"}\n".to_owned();
-                (404, "text/plain; charset=utf-8", text)
-            }
+            Refusal::NoRoute => (404, plain, "{\"error_msg\":\"404 Route Not Found\"}\n".to_owned()),
+            Refusal::SplitToNowhere(id) => (
+                500,
+                plain,
+                format!("failed to fetch upstream info by upstream id: {id}"),
+            ),
             Refusal::Page(status) => (status, "text/html; charset=utf-8", html_page(status)),
         };
         let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed();

@@ -15,23 +15,36 @@ use super::references::References;
 use super::store::Store;
 
 pub(crate) mod balancer;
+pub(crate) mod checks;
 pub(crate) mod facts;
+mod global;
+pub(crate) mod health;
+mod plugins;
+pub(crate) mod rewrite;
 pub(crate) mod route;
 pub(crate) mod router;
+mod split;
+mod turns;
 pub(crate) mod upstream;
 
 use facts::Facts;
+use global::GlobalRules;
+use plugins::Plugins;
+use rewrite::ProxyRewrite;
 use route::Route;
 use router::Router;
+use split::Destination;
 use upstream::{Timeouts, Upstream};
 
-/// The routes, services, upstreams and certificates in force.
+/// What is in force.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     router: Router,
     routes: HashMap<String, Arc<Route>>,
     services: HashMap<String, Arc<Service>>,
     upstreams: HashMap<String, Arc<Upstream>>,
+    plugin_configs: HashMap<String, Arc<Plugins>>,
+    global: GlobalRules,
     pub(crate) certificates: Certificates,
 }
 
@@ -42,6 +55,7 @@ struct Service {
     upstream_id: Option<String>,
     upstream: Option<Arc<Upstream>>,
     websocket: bool,
+    plugins: Plugins,
 }
 
 /// Where a request goes.
@@ -52,17 +66,22 @@ pub(crate) struct Decision {
     /// those of the route, else those of the upstream
     pub(crate) timeouts: Timeouts,
     pub(crate) websocket: bool,
+    pub(crate) rewrite: Option<ProxyRewrite>,
 }
 
 /// Why a request goes nowhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NoDecision {
     /// no route matches
     NoRoute,
     /// the route's service is not there
     NoService,
-    /// the route's upstream is not there
+    /// the route's plugin config is not there
+    NoPluginConfig,
+    /// the upstream that the request is for is not there
     NoUpstream,
+    /// a `traffic-split` was looked at that names this upstream, which is not there
+    SplitToNowhere(String),
     /// neither the route nor its service has an upstream
     NothingConfigured,
 }
@@ -81,12 +100,13 @@ impl Live {
                 }
             }
             Kind::Upstream => put(&mut self.upstreams, id, value.map(Upstream::new)),
+            // Written straight into the store without `id`, these two are ignored.
+            Kind::PluginConfig => put(&mut self.plugin_configs, id, with_id(value).map(Plugins::new)),
+            Kind::GlobalRule => self.global.refresh(id, with_id(value)),
             Kind::Ssl => self.certificates.refresh(id, value),
             Kind::Consumer
             | Kind::Credential
             | Kind::ConsumerGroup
-            | Kind::PluginConfig
-            | Kind::GlobalRule
             | Kind::PluginMetadata
             | Kind::Secret
             | Kind::Proto
@@ -115,18 +135,81 @@ impl Live {
 
     /// The route and the upstream for a request.
     pub(crate) fn decide(&self, facts: &Facts<'_>) -> Result<Decision, NoDecision> {
-        let route = self.router.find(facts).ok_or(NoDecision::NoRoute)?;
-        let service = match &route.service_id {
-            Some(id) => Some(self.services.get(id).ok_or(NoDecision::NoService)?),
-            None => None,
+        let Some(route) = self.router.find(facts) else {
+            // Global rules run for what has no route as well.
+            self.diverted(None, facts)?;
+            return Err(NoDecision::NoRoute);
         };
-        let upstream = self.upstream_of(route, service.map(Arc::as_ref))?;
+        let layers = self.layers(route)?;
+        let variable = |name: &str| route.variable(facts, name);
+        let diverted = self.diverted(Some(route), facts)?;
+        let split = plugins::first(layers.plugins(), |plugins| plugins.split.as_ref());
+        let split = split.and_then(|split| split.running(&variable));
+        let chosen = split.map_or(Ok(None), |split| split.choose(&variable, &self.upstreams))?;
+        // What the route's own plugin says comes last, and so wins.
+        let upstream = match chosen.or(diverted).unwrap_or(Destination::Own) {
+            Destination::Own => self.upstream_of(route, layers.service)?,
+            Destination::Id(id) => self.upstreams.get(&id).cloned().ok_or(NoDecision::NoUpstream)?,
+            Destination::Inline(upstream) => upstream,
+        };
+        let rewrite = plugins::first(layers.plugins(), |plugins| plugins.rewrite.as_ref());
         Ok(Decision {
             route_id: route.id.clone(),
             timeouts: route.timeouts.unwrap_or(upstream.timeouts),
-            websocket: route.websocket.or(service.map(|service| service.websocket)) == Some(true),
+            websocket: route.websocket.or(layers.service.map(|service| service.websocket)) == Some(true),
             upstream,
+            rewrite: rewrite.and_then(|rewrite| rewrite.running(&variable)).cloned(),
         })
+    }
+
+    fn layers<'a>(&'a self, route: &'a Route) -> Result<Layers<'a>, NoDecision> {
+        let config = route.plugin_config_id.as_ref();
+        let config = config.map(|id| self.plugin_configs.get(id).ok_or(NoDecision::NoPluginConfig));
+        let service = route.service_id.as_ref();
+        let service = service.map(|id| self.services.get(id).ok_or(NoDecision::NoService));
+        Ok(Layers {
+            route,
+            config: config.transpose()?.map(Arc::as_ref),
+            service: service.transpose()?.map(Arc::as_ref),
+        })
+    }
+
+    /// Where the global rules send a request; none if they say nothing.
+    fn diverted(&self, route: Option<&Arc<Route>>, facts: &Facts<'_>) -> Result<Option<Destination>, NoDecision> {
+        let variable = |name: &str| match route {
+            Some(route) => route.variable(facts, name),
+            None => facts.variable(name),
+        };
+        let split = self.global.split().and_then(|split| split.running(&variable));
+        split.map_or(Ok(None), |split| split.choose(&variable, &self.upstreams))
+    }
+
+    /// All upstreams that have checks, those inside routes and services too, with what they are
+    /// called.
+    pub(crate) fn checked(&self) -> Vec<(String, &Upstream)> {
+        let routes = self
+            .routes
+            .iter()
+            .filter_map(|(id, route)| Some((Kind::Route.key(id), route.upstream.as_deref()?)));
+        let services = self.services.iter();
+        let services = services.filter_map(|(id, service)| Some((Kind::Service.key(id), service.upstream.as_deref()?)));
+        let upstreams = self
+            .upstreams
+            .iter()
+            .map(|(id, upstream)| (Kind::Upstream.key(id), &**upstream));
+        let all = routes.chain(services).chain(upstreams);
+        let mut checked: Vec<_> = all.filter(|(_, upstream)| upstream.checks.is_some()).collect();
+        checked.sort_by(|(one, _), (other, _)| one.cmp(other));
+        checked
+    }
+
+    /// Forgets what checks have found, as a restart does.
+    pub(crate) fn forget_health(&mut self, store: &Store, references: &References) {
+        for kind in [Kind::Upstream, Kind::Service, Kind::Route] {
+            for id in store.list(kind).keys() {
+                self.refresh(store, references, kind, id);
+            }
+        }
     }
 
     /// The route's own upstream goes before its service's, an inline one before an id.
@@ -145,6 +228,27 @@ impl Live {
     }
 }
 
+/// A route and what it takes plugins from.
+struct Layers<'a> {
+    route: &'a Route,
+    config: Option<&'a Plugins>,
+    service: Option<&'a Service>,
+}
+
+impl<'a> Layers<'a> {
+    fn plugins(&self) -> [Option<&'a Plugins>; 3] {
+        [
+            Some(&self.route.plugins),
+            self.config,
+            self.service.map(|service| &service.plugins),
+        ]
+    }
+}
+
+fn with_id(value: Option<&Value>) -> Option<&Value> {
+    value.filter(|value| value.get("id").is_some())
+}
+
 fn put<T>(objects: &mut HashMap<String, Arc<T>>, id: &str, object: Option<T>) {
     match object {
         Some(object) => objects.insert(id.to_owned(), Arc::new(object)),
@@ -159,6 +263,7 @@ impl Service {
             upstream_id: value.get("upstream_id").and_then(super::references::id_text),
             upstream: value.get("upstream").map(|inline| Arc::new(Upstream::new(inline))),
             websocket: value["enable_websocket"] == true,
+            plugins: Plugins::new(value),
         }
     }
 }

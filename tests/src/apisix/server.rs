@@ -14,10 +14,12 @@ use tokio_util::task::TaskTracker;
 use super::shared::lock;
 
 mod admin;
+mod control;
 mod gateway;
 
 pub(crate) use admin::SERVER_NAME;
 pub(crate) use admin::serve_admin;
+pub(crate) use control::serve_control;
 pub(crate) use gateway::{serve_gateway, serve_gateway_tls, tls_acceptor};
 
 /// One accepted connection.

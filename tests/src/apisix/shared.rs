@@ -19,7 +19,7 @@ pub(crate) struct Shared {
     calls: Mutex<CallLog>,
     pub(crate) faults: Arc<Mutex<Faults>>,
     /// counts what tests can wait for: calls and changes
-    changes: watch::Sender<u64>,
+    pub(crate) changes: watch::Sender<u64>,
     /// whether objects outlive their time to live, until it is false again
     pub(crate) expiry_held: watch::Sender<bool>,
 }

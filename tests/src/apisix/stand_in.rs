@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use super::calls::Call;
 use super::client::AdminClient;
+use super::control;
 use super::faults::{CallHead, Fault, FaultGuard};
 use super::kind::Kind;
 use super::options::StandInOptions;
-use super::server::{Endpoint, serve_admin, serve_gateway, serve_gateway_tls, tls_acceptor};
+use super::server::{Endpoint, serve_admin, serve_control, serve_gateway, serve_gateway_tls, tls_acceptor};
 use super::shared::{Shared, lock};
 
 /// One of the sockets of a stand-in.
@@ -25,10 +26,12 @@ pub enum Part {
     Gateway,
     /// the gateway for HTTPS
     GatewayTls,
+    /// the control API
+    Control,
 }
 
 impl Part {
-    const ALL: [Part; 3] = [Part::Admin, Part::Gateway, Part::GatewayTls];
+    const ALL: [Part; 4] = [Part::Admin, Part::Gateway, Part::GatewayTls, Part::Control];
 }
 
 /// A running stand-in; everything ends when it is dropped.
@@ -38,6 +41,7 @@ pub struct StandIn {
     admin: Endpoint,
     gateway: Endpoint,
     gateway_tls: Endpoint,
+    control: Endpoint,
     admin_key: String,
 }
 
@@ -48,8 +52,8 @@ impl StandIn {
     /// If an address can't be bound.
     pub async fn start(options: StandInOptions) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared::new(&options));
-        let acceptor = tls_acceptor(Arc::clone(&shared))?;
-        let [for_admin, for_gateway, for_tls] = [(); 3].map(|()| Arc::clone(&shared));
+        let acceptor = tls_acceptor(Arc::clone(&shared), options.fallback_sni)?;
+        let [for_admin, for_gateway, for_tls, for_control] = [(); 4].map(|()| Arc::clone(&shared));
         let admin = Endpoint::bind(options.admin, move |connection| {
             serve_admin(Arc::clone(&for_admin), connection)
         });
@@ -59,11 +63,15 @@ impl StandIn {
         let gateway_tls = Endpoint::bind(options.gateway_tls, move |connection| {
             serve_gateway_tls(Arc::clone(&for_tls), acceptor.clone(), connection)
         });
+        let control = Endpoint::bind(options.control, move |connection| {
+            serve_control(Arc::clone(&for_control), connection)
+        });
         Ok(Self {
             shared,
             admin: admin.await.context("admin api")?,
             gateway: gateway.await.context("gateway")?,
             gateway_tls: gateway_tls.await.context("gateway with tls")?,
+            control: control.await.context("control api")?,
             admin_key: options.admin_key,
         })
     }
@@ -87,6 +95,31 @@ impl StandIn {
     /// it the handshake fails.
     pub fn gateway_tls_addr(&self) -> SocketAddr {
         reachable(self.gateway_tls.address())
+    }
+
+    /// Where the control API is, such as `http://127.0.0.1:40124`; paths begin with `/v1`.
+    pub fn control_url(&self) -> String {
+        format!("http://{}", reachable(self.control.address()))
+    }
+
+    /// What health checks have found, as the control API's `/v1/healthcheck` shows it.
+    /// [`StandIn::wait_until`] looks again whenever a node went up or down.
+    pub fn health(&self) -> Value {
+        control::all(&self.shared.state().live)
+    }
+
+    /// Writes an object as if straight into etcd: nothing is checked, and nothing is added. Plugin
+    /// configs and global rules without `id` in their value are stored, but not used.
+    pub fn write_straight(&self, kind: Kind, id: &str, value: Value) {
+        self.shared.state().put(kind, id, value, None);
+        self.shared.changed();
+    }
+
+    /// Removes an object as if straight from etcd, whoever uses it; false if it was not there.
+    pub fn remove_straight(&self, kind: Kind, id: &str) -> bool {
+        let removed = self.shared.state().remove(kind, id).is_some();
+        self.shared.changed();
+        removed
     }
 
     /// A client of the Admin API with the admin key. Its calls are recorded as everyone's are.
@@ -143,7 +176,7 @@ impl StandIn {
         state.store.get(kind, id).map(|object| (*object.value).clone())
     }
 
-    /// Waits until `holds`; looks again after every call and every change.
+    /// Waits until `holds`; looks again after every call and every change, of a node's health too.
     ///
     /// # Errors
     /// If it doesn't hold within `limit`; the error names `what` and the last calls.
@@ -208,6 +241,7 @@ impl StandIn {
             Part::Admin => &self.admin,
             Part::Gateway => &self.gateway,
             Part::GatewayTls => &self.gateway_tls,
+            Part::Control => &self.control,
         }
     }
 
@@ -224,12 +258,13 @@ impl StandIn {
         self.endpoint(part).bring_up().await
     }
 
-    /// Restarts in place and keeps all objects: connections break, ports and calls stay.
+    /// Restarts in place and keeps all objects: connections break, ports and calls stay. What
+    /// health checks have found is forgotten.
     ///
     /// # Errors
     /// If someone else took a port meanwhile.
     pub async fn restart(&self) -> anyhow::Result<()> {
-        self.restarted(|| {}).await
+        self.restarted(|| self.shared.state().restart()).await
     }
 
     /// Restarts in place with all objects gone.

@@ -75,6 +75,11 @@ impl State {
         std::mem::take(&mut self.timers)
     }
 
+    /// Forgets what a restart forgets: what checks have found.
+    pub(crate) fn restart(&mut self) {
+        self.live.forget_health(&self.store, &self.references);
+    }
+
     /// Loses all objects, as when etcd comes back empty.
     pub(crate) fn clear(&mut self) {
         self.store.clear();

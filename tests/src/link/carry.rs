@@ -9,6 +9,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::loss::Luck;
 use super::settings::{Direction, Settings, Shared};
 
 /// Bytes read at a time.
@@ -23,13 +24,13 @@ type Parcel = (Instant, Bytes);
 
 /// Carries `client` until both sides have ended, one fails, or the link drops its connections.
 pub(super) async fn connection(mut client: TcpStream, shared: Shared) {
-    let _open = shared.counts.clone().connection();
+    let open = shared.counts.clone().connection();
     let mut ended = shared.settings.clone();
     let generation = ended.borrow_and_update().generation;
     let mut upstream = None;
     tokio::select! {
         // With the client dropped unread, or after an error, the kernel resets it.
-        finished = carry(&mut client, &mut upstream, &shared) => if finished.is_ok() { return },
+        finished = carry(&mut client, &mut upstream, &shared, open.number) => if finished.is_ok() { return },
         _ = ended.wait_for(|settings| settings.generation != generation) => {}
     }
     for stream in [Some(&client), upstream.as_ref()].into_iter().flatten() {
@@ -38,7 +39,12 @@ pub(super) async fn connection(mut client: TcpStream, shared: Shared) {
     }
 }
 
-async fn carry(client: &mut TcpStream, upstream: &mut Option<TcpStream>, shared: &Shared) -> std::io::Result<()> {
+async fn carry(
+    client: &mut TcpStream,
+    upstream: &mut Option<TcpStream>,
+    shared: &Shared,
+    number: u64,
+) -> std::io::Result<()> {
     until(&shared.settings, |settings| settings.moving).await;
     let upstream = upstream.insert(TcpStream::connect(shared.upstream).await?);
     client.set_nodelay(true)?;
@@ -46,16 +52,24 @@ async fn carry(client: &mut TcpStream, upstream: &mut Option<TcpStream>, shared:
     let (client_reads, client_writes) = client.split();
     let (upstream_reads, upstream_writes) = upstream.split();
     tokio::try_join!(
-        one_way(client_reads, upstream_writes, shared, Direction::ToUpstream),
-        one_way(upstream_reads, client_writes, shared, Direction::ToClient),
+        one_way(client_reads, upstream_writes, shared, Direction::ToUpstream, number),
+        one_way(upstream_reads, client_writes, shared, Direction::ToClient, number),
     )?;
     Ok(())
 }
 
-async fn one_way(from: ReadHalf<'_>, to: WriteHalf<'_>, shared: &Shared, direction: Direction) -> std::io::Result<()> {
+async fn one_way(
+    from: ReadHalf<'_>,
+    to: WriteHalf<'_>,
+    shared: &Shared,
+    direction: Direction,
+    number: u64,
+) -> std::io::Result<()> {
     let (sender, receiver) = mpsc::channel(ON_THE_WAY);
+    // Each way of each connection has its own luck.
+    let luck = Luck::new(2 * number + direction as u64);
     tokio::try_join!(
-        take(from, sender, &shared.settings),
+        take(from, sender, &shared.settings, luck),
         deliver(to, receiver, shared, direction)
     )?;
     Ok(())
@@ -65,13 +79,18 @@ async fn take(
     mut from: ReadHalf<'_>,
     sender: mpsc::Sender<Parcel>,
     settings: &watch::Receiver<Settings>,
+    mut luck: Luck,
 ) -> std::io::Result<()> {
     loop {
         until(settings, |settings| settings.reading).await;
         let mut buffer = BytesMut::with_capacity(CHUNK);
         from.read_buf(&mut buffer).await?;
-        // Read the delay now: a change acts on what is sent after it.
-        let due = Instant::now() + settings.borrow().delay;
+        // Read delay and loss now: a change acts on what is sent after it.
+        let (delay, loss) = {
+            let settings = settings.borrow();
+            (settings.delay, settings.loss)
+        };
+        let due = Instant::now() + delay + luck.late_by(loss);
         let last = buffer.is_empty();
         let gone = sender.send((due, buffer.freeze())).await.is_err();
         if last || gone {

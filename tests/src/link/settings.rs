@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::loss::Loss;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -30,6 +31,7 @@ pub(super) struct Settings {
     pub(super) reading: bool,
     pub(super) delay: Duration,
     pub(super) limit: Option<NonZeroU64>,
+    pub(super) loss: Option<Loss>,
     /// A connection ends when this is no longer what it was at its start.
     pub(super) generation: u64,
 }
@@ -41,6 +43,7 @@ impl Default for Settings {
             reading: true,
             delay: Duration::ZERO,
             limit: None,
+            loss: None,
             generation: 0,
         }
     }
@@ -108,8 +111,8 @@ impl Counts {
 
     /// Counts a connection until the guard is dropped.
     pub(super) fn connection(self: Arc<Self>) -> Open {
-        self.accepted.fetch_add(1, Ordering::Relaxed);
-        Open(self)
+        let number = self.accepted.fetch_add(1, Ordering::Relaxed);
+        Open { counts: self, number }
     }
 
     pub(super) fn read(&self) -> Counters {
@@ -126,10 +129,14 @@ impl Counts {
     }
 }
 
-pub(super) struct Open(Arc<Counts>);
+pub(super) struct Open {
+    counts: Arc<Counts>,
+    /// how many connections came before this one
+    pub(super) number: u64,
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.ended.fetch_add(1, Ordering::Relaxed);
+        self.counts.ended.fetch_add(1, Ordering::Relaxed);
     }
 }

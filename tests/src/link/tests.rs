@@ -12,16 +12,16 @@ use tokio::time::timeout;
 
 use super::Link;
 
-const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+pub(super) const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Long against a loopback round trip, which the control link makes in the meantime.
-const SHORT: Duration = Duration::from_millis(300);
+pub(super) const SHORT: Duration = Duration::from_millis(300);
 
 /// Longer than any test runs.
-const LONG: Duration = Duration::from_secs(3600);
+pub(super) const LONG: Duration = Duration::from_secs(3600);
 
 /// An upstream that sends back what it gets.
-async fn mirror() -> SocketAddr {
+pub(super) async fn mirror() -> SocketAddr {
     let listener = TcpListener::bind(ANY).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -49,7 +49,7 @@ async fn sink() -> SocketAddr {
 }
 
 /// Fails instead of hanging when what must come does not.
-async fn in_time<T>(future: impl Future<Output = T>) -> T {
+pub(super) async fn in_time<T>(future: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(20), future).await.expect("nothing came")
 }
 
@@ -64,7 +64,7 @@ async fn connect(link: &Link) -> std::io::Result<TcpStream> {
     TcpStream::connect(link.address()).await
 }
 
-async fn round_trip(stream: &mut TcpStream, text: &[u8]) -> std::io::Result<Vec<u8>> {
+pub(super) async fn round_trip(stream: &mut TcpStream, text: &[u8]) -> std::io::Result<Vec<u8>> {
     stream.write_all(text).await?;
     let mut answer = vec![0; text.len()];
     stream.read_exact(&mut answer).await?;
@@ -237,4 +237,31 @@ async fn an_upstream_that_refuses_resets_the_client() {
     let mut stream = connect(&link).await.unwrap();
     let error = in_time(stream.read_u8()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_lossy_link_loses_handshakes_and_recovers() {
+    let (link, control) = two_links().await;
+    link.lose(1.0, 7);
+    // The port follows a moment later; what connects before that was not lost.
+    let lost = async { while timeout(SHORT, connect(&link)).await.is_ok() {} };
+    in_time(lost).await;
+    assert_carries(&control).await;
+    // A cut and its end leave the loss as it is.
+    link.cut_refuse().await.unwrap();
+    assert_eq!(connect(&link).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    link.restore().await.unwrap();
+    in_time(async { while timeout(SHORT, connect(&link)).await.is_ok() {} }).await;
+    link.lose(0.0, 7);
+    in_time(assert_carries(&link)).await;
+}
+
+/// A link whose port comes and goes takes every client in the end: its kernel tries again.
+#[tokio::test]
+async fn clients_of_a_lossy_link_get_through() {
+    let (link, _) = two_links().await;
+    link.lose(0.4, 7);
+    for _ in 0..5 {
+        timeout(LONG, connect(&link)).await.unwrap().unwrap();
+    }
 }

@@ -32,11 +32,11 @@ impl Answer {
         }
     }
 
-    pub(super) fn json(status: u16, body: Value) -> Self {
+    pub(crate) fn json(status: u16, body: Value) -> Self {
         Self::new(status, Body::Json(body))
     }
 
-    pub(super) fn error(status: u16, message: &str) -> Self {
+    pub(crate) fn error(status: u16, message: &str) -> Self {
         Self::json(status, json!({ "error_msg": message }))
     }
 
@@ -53,7 +53,7 @@ impl Answer {
         Self::new(status, Body::Text(text.to_owned())).unversioned()
     }
 
-    pub(super) fn page(status: u16) -> Self {
+    pub(crate) fn page(status: u16) -> Self {
         Self::new(status, Body::Page(html_page(status))).unversioned()
     }
 
@@ -70,7 +70,7 @@ impl Answer {
         Self::json(400, json!({ "error_msg": message, "req_body": text })).unversioned()
     }
 
-    pub(super) fn unversioned(self) -> Self {
+    pub(crate) fn unversioned(self) -> Self {
         Self {
             versioned: false,
             ..self

@@ -23,12 +23,24 @@ fn check_one(name: &str, configuration: &Value, which: PluginSchema) -> Result<(
     };
     schema::check(wanted, &mut configuration.clone())
         .map_err(|error| format!("failed to check the configuration of plugin {name} err: {error}"))?;
-    match configuration.pointer("/_meta/filter") {
-        Some(filter) => Expression::compile(filter)
-            .map(|_| ())
-            .map_err(|error| format!("failed to validate the 'vars' expression: {error}")),
-        None => Ok(()),
+    if name == "traffic-split" {
+        check_split(configuration)
+            .map_err(|error| format!("failed to check the configuration of plugin {name} err: {error}"))?;
     }
+    configuration.pointer("/_meta/filter").map_or(Ok(()), check_vars)
+}
+
+fn check_vars(vars: &Value) -> Result<(), String> {
+    Expression::compile(vars)
+        .map(|_| ())
+        .map_err(|error| format!("failed to validate the 'vars' expression: {error}"))
+}
+
+/// That the upstreams it names are there is not checked.
+fn check_split(configuration: &Value) -> Result<(), String> {
+    let rules = configuration["rules"].as_array().into_iter().flatten();
+    let mut conditions = rules.filter_map(|rule| rule["match"].as_array()).flatten();
+    conditions.try_for_each(|condition| check_vars(&condition["vars"]))
 }
 
 /// Only authentication plugins may be in a credential.

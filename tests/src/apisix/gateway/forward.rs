@@ -1,18 +1,27 @@
 //! Tries the nodes of an upstream, one after the other, until one answers.
 //!
-//! A node that can't be reached is followed by the next, as often as `retries` says. Once a
-//! request was sent, only one without a body and with an idempotent method is tried again.
+//! A node that can't be reached is followed by the next, as often as `retries` says and as long as
+//! `retry_timeout` does. Once a request was sent, only one without a body and with an idempotent
+//! method is tried again.
+//!
+//! gRPC goes to upstreams of scheme `grpc` or `grpcs`. Through any other its trailers are lost, and
+//! with them its status. What is not gRPC finds nobody who understands it behind such an upstream:
+//! it is answered 502.
 
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Frame, Incoming};
+use tokio::time::Instant;
 
+use super::check::begin;
 use super::connect::{NoAnswer, connect};
 use super::headers::{Head, remove_hop_by_hop};
 use super::upgrade::Upgrade;
 use super::{Client, ProxyBody, Refusal};
 use crate::apisix::live::Decision;
 use crate::apisix::live::balancer::Tried;
+use crate::apisix::live::health::Finding;
 use crate::apisix::live::upstream::Node;
 
 /// Sends a request to where it was decided that it goes.
@@ -23,9 +32,16 @@ pub(super) async fn forward(
 ) -> Result<Response<ProxyBody>, Refusal> {
     let upgrade = Upgrade::asked_for(&mut request).filter(|_| decision.websocket);
     let (parts, body) = request.into_parts();
-    let head = Head::new(&parts, client, upgrade.is_some());
+    let rewrite = decision.rewrite.clone().unwrap_or_default();
+    let head = Head::new(&parts, client, upgrade.is_some(), &rewrite);
+    let for_grpc = decision.upstream.scheme.http2;
+    if for_grpc && !head.is_grpc() {
+        return Err(Refusal::Page(502));
+    }
+    begin(&decision.upstream, client.changes.clone());
     let mut exchange = Exchange {
         decision,
+        client,
         head,
         body: Pending::new(body),
     };
@@ -34,7 +50,16 @@ pub(super) async fn forward(
         return Ok(upgrade.join(response, client.stop.clone()));
     }
     remove_hop_by_hop(response.headers_mut());
-    Ok(response.map(BodyExt::boxed))
+    Ok(response.map(|body| if for_grpc { body.boxed() } else { without_trailers(body) }))
+}
+
+fn without_trailers(body: Incoming) -> ProxyBody {
+    body.map_frame(|frame| {
+        frame
+            .into_data()
+            .map_or_else(|_| Frame::data(Bytes::new()), Frame::data)
+    })
+    .boxed()
 }
 
 /// The client's body, which can be sent once.
@@ -64,28 +89,53 @@ impl Pending {
 
 struct Exchange<'a> {
     decision: &'a Decision,
+    client: &'a Client,
     head: Head,
     body: Pending,
 }
 
 impl Exchange<'_> {
     async fn run(&mut self) -> Result<Response<Incoming>, Refusal> {
+        let upstream = &self.decision.upstream;
+        let deadline = upstream.retry_timeout.map(|limit| Instant::now() + limit);
         let mut tried = Tried::new();
-        let mut outcome = None;
-        for _ in 0..=self.decision.upstream.retries {
-            let Some(node) = self.decision.upstream.pick(&mut tried) else {
-                break;
-            };
-            match self.ask(&node).await {
+        let Some(mut node) = upstream.pick(&mut tried) else {
+            return Err(Refusal::Page(503));
+        };
+        let mut retries = upstream.retries;
+        loop {
+            let reason = match self.ask(&node).await {
                 Ok(response) => return Ok(response),
-                Err(reason) => outcome = Some(reason),
+                Err(reason) => reason,
+            };
+            if retries == 0 || self.is_spent() {
+                return Err(Refusal::Page(reason.status()));
             }
-            if self.is_spent() {
-                break;
+            retries -= 1;
+            // Too late to try again, or nobody left to try: 502, whatever the last one did.
+            if deadline.is_some_and(|deadline| deadline < Instant::now()) {
+                return Err(Refusal::Page(502));
             }
+            // Only what is followed by another try is counted.
+            self.learn(&node, reason.finding());
+            node = upstream.pick(&mut tried).ok_or(Refusal::Page(502))?;
         }
-        // Without a node at all nothing was tried.
-        Err(Refusal::Page(outcome.map_or(503, NoAnswer::status)))
+    }
+
+    fn learn(&self, node: &Node, finding: Finding) {
+        if self.decision.upstream.learn_passively(node, finding) {
+            self.client.changes.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Where checks look at answers, the status of this one counts.
+    fn learn_status(&self, node: &Node, answer: &Result<Response<Incoming>, NoAnswer>) {
+        let checks = self.decision.upstream.checks.as_ref();
+        if let Ok(response) = answer
+            && checks.is_some_and(|checks| checks.passive_status)
+        {
+            self.learn(node, Finding::Status(response.status().as_u16().into()));
+        }
     }
 
     async fn ask(&mut self, node: &Node) -> Result<Response<Incoming>, NoAnswer> {
@@ -97,7 +147,8 @@ impl Exchange<'_> {
             .head
             .request(upstream.scheme, &host, body)
             .ok_or(NoAnswer::Failed)?;
-        let answer = sender.send(request, *timeouts).await;
+        let answer = sender.send(request).await;
+        self.learn_status(node, &answer);
         if answer.is_err() && !self.head.method.is_idempotent() {
             self.body = Pending::Sent;
         }

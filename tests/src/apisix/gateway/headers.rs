@@ -1,26 +1,29 @@
 //! The head that is sent to a node, and the headers that go no further than one hop.
 
-use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use http::request::Parts;
 use http::{Method, Request, Uri};
 
 use super::{Client, ProxyBody};
 use crate::apisix::live::facts::authority;
+use crate::apisix::live::rewrite::ProxyRewrite;
 use crate::apisix::live::upstream::{Node, PassHost, Scheme, Upstream};
 
 /// What all tries of a request have in common.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) method: Method,
-    /// path and query as the client sent them
+    /// path and query as the client sent them, unless they are rewritten
     target: String,
     headers: HeaderMap,
-    /// the client's `Host`
+    /// the client's `Host`, unless it is rewritten
     host: String,
 }
 
 impl Head {
-    pub(super) fn new(parts: &Parts, client: &Client, upgrade: bool) -> Self {
+    pub(super) fn new(parts: &Parts, client: &Client, upgrade: bool, rewrite: &ProxyRewrite) -> Self {
         let host = authority(&parts.uri, &parts.headers).to_owned();
         let mut headers = parts.headers.clone();
         let protocol = headers.get(UPGRADE).cloned();
@@ -31,17 +34,20 @@ impl Head {
             headers.insert(UPGRADE, protocol);
         }
         forwarded(&mut headers, client, &host);
-        let target = parts
-            .uri
-            .path_and_query()
-            .map_or("/", |target| target.as_str())
-            .to_owned();
+        rewrite.headers(&mut headers);
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
         Self {
             method: parts.method.clone(),
-            target,
+            target: rewrite.target(target),
             headers,
-            host,
+            host: rewrite.host.clone().unwrap_or(host),
         }
+    }
+
+    /// Whether a gRPC client sends this.
+    pub(super) fn is_grpc(&self) -> bool {
+        let content_type = self.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        content_type.is_some_and(|content_type| content_type.starts_with(b"application/grpc"))
     }
 
     /// The `Host` that a node is sent.

@@ -1,5 +1,9 @@
 //! The data plane over real sockets.
 
+mod diversion;
+mod health;
+mod tries;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -60,9 +64,14 @@ async fn route(admin: &AdminClient, upstream: Value) {
 }
 
 async fn get(stand_in: &StandIn, path: &str) -> (u16, String) {
+    ask(stand_in, path, "text/plain").await
+}
+
+async fn ask(stand_in: &StandIn, path: &str, content_type: &str) -> (u16, String) {
     let url = format!("http://{}{path}", stand_in.gateway_addr());
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let response = client.get(url).header("host", "a.example").send().await.unwrap();
+    let request = client.get(url).header("host", "a.example");
+    let response = request.header("content-type", content_type).send().await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
 }
 
@@ -155,8 +164,25 @@ async fn websockets_are_not_passed_without_permission() {
 #[tokio::test]
 async fn websockets_pass_where_they_are_allowed() {
     let (stand_in, admin) = stand_in().await;
+    let node = websocket_backend().await;
+    admin
+        .put("upstreams/u", &json!({"nodes": {node.to_string(): 1}}))
+        .await
+        .unwrap();
+    let route = json!({"uri": "/*", "upstream_id": "u", "enable_websocket": true});
+    admin.put("routes/r", &route).await.unwrap();
+    let mut client = TcpStream::connect(stand_in.gateway_addr()).await.unwrap();
+    upgrade(&mut client).await;
+    client.write_all(b"ping").await.unwrap();
+    let mut echoed = [0; 4];
+    client.read_exact(&mut echoed).await.unwrap();
+    assert_eq!(&echoed, b"ping");
+}
+
+/// Agrees to one upgrade, and sends back all that comes then.
+async fn websocket_backend() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let node = listener.local_addr().unwrap();
+    let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut head = vec![0; 4096];
@@ -168,13 +194,11 @@ async fn websockets_pass_where_they_are_allowed() {
         let (mut from, mut to) = stream.split();
         tokio::io::copy(&mut from, &mut to).await.unwrap();
     });
-    admin
-        .put("upstreams/u", &json!({"nodes": {node.to_string(): 1}}))
-        .await
-        .unwrap();
-    let route = json!({"uri": "/*", "upstream_id": "u", "enable_websocket": true});
-    admin.put("routes/r", &route).await.unwrap();
-    let mut client = TcpStream::connect(stand_in.gateway_addr()).await.unwrap();
+    address
+}
+
+/// Asks for a websocket, and reads the agreement.
+async fn upgrade(client: &mut TcpStream) {
     let asked = "GET /ws HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     client.write_all(asked.as_bytes()).await.unwrap();
     let mut head = Vec::new();
@@ -182,10 +206,6 @@ async fn websockets_pass_where_they_are_allowed() {
         head.push(client.read_u8().await.unwrap());
     }
     assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
-    client.write_all(b"ping").await.unwrap();
-    let mut echoed = [0; 4];
-    client.read_exact(&mut echoed).await.unwrap();
-    assert_eq!(&echoed, b"ping");
 }
 
 /// A certificate and its key, for these names.
@@ -243,7 +263,12 @@ async fn a_gateway_that_is_down_comes_back_on_its_port() {
 /// Another stand-in is the gateway of a far cluster: reached over TLS, and over HTTP/2 as gRPC is.
 #[tokio::test]
 async fn gateways_behind_the_gateway_are_reached_by_tls_and_http2() {
-    let (far, far_admin) = stand_in().await;
+    let far = StandIn::start(StandInOptions {
+        fallback_sni: Some("far.example".to_owned()),
+        ..StandInOptions::default()
+    });
+    let far = far.await.unwrap();
+    let far_admin = far.admin().unwrap();
     let (certificate, key) = certificate(&["far.example"]);
     let value = json!({"cert": certificate, "key": key, "snis": ["far.example"]});
     far_admin.put("ssls/far", &value).await.unwrap();
@@ -255,11 +280,15 @@ async fn gateways_behind_the_gateway_are_reached_by_tls_and_http2() {
     let routed = json!({"uri": "/*", "host": "far.example", "upstream_id": "u"});
     far_admin.put("routes/any", &routed).await.unwrap();
     let (near, admin) = stand_in().await;
-    for (scheme, address) in [("https", far.gateway_tls_addr()), ("grpc", far.gateway_addr())] {
+    for (scheme, address, content_type) in [
+        ("https", far.gateway_tls_addr(), "text/plain"),
+        ("grpc", far.gateway_addr(), "application/grpc"),
+        ("grpcs", far.gateway_tls_addr(), "application/grpc"),
+    ] {
         let upstream = json!({"nodes": {address.to_string(): 1}, "scheme": scheme,
             "pass_host": "rewrite", "upstream_host": "far.example"});
         route(&admin, upstream).await;
-        let (status, body) = get(&near, "/x").await;
+        let (status, body) = ask(&near, "/x", content_type).await;
         assert_eq!(status, 200, "{scheme}: {body}");
         assert!(
             body.starts_with("far GET /x host=far.example for=127.0.0.1, 127.0.0.1"),

@@ -1,30 +1,34 @@
-//! Smooth weighted round robin, one round per priority.
+//! The order in which an upstream's nodes are tried: best priority first, turns inside one.
 //!
-//! Lower priorities are used only when a request has tried all of the higher ones. Nodes are keyed
-//! by host and port: of the same address the last entry counts. Weight 0 takes a node out, unless
-//! all nodes of its priority have it: then they share equally.
+//! Lower priorities are used only when a request has tried all of the higher ones, or when checks
+//! say that those are down; if all nodes are down, all are used. Nodes are keyed by host and port:
+//! of the same address the last entry counts. Not imitated: where a priority holds a node of weight
+//! 0 beside others, the real one tries one of those others a second time before it goes down.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::turns::Turns;
 use super::upstream::Node;
 
-/// The nodes that one request has tried, by host and port.
-pub(crate) type Tried = BTreeSet<(String, u16)>;
+/// How nodes are told apart.
+pub(crate) type Address = (String, u16);
+
+/// The nodes that one request has tried.
+pub(crate) type Tried = BTreeSet<Address>;
 
 /// Whose turn it is.
 #[derive(Debug)]
 pub(crate) struct Balancer {
     /// best priority first
-    tiers: Vec<Vec<Share>>,
+    tiers: Vec<Tier>,
     /// a single node is tried again and again
     single: Option<Node>,
 }
 
 #[derive(Debug)]
-struct Share {
-    node: Node,
-    weight: i64,
-    current: i64,
+struct Tier {
+    nodes: Vec<Node>,
+    turns: Turns,
 }
 
 impl Balancer {
@@ -34,62 +38,58 @@ impl Balancer {
         } else {
             None
         };
-        let unique: BTreeMap<(String, u16), Node> = nodes
-            .into_iter()
-            .map(|node| ((node.host.clone(), node.port), node))
-            .collect();
+        let unique: BTreeMap<Address, Node> = nodes.into_iter().map(|node| (node.address(), node)).collect();
         let mut tiers: BTreeMap<i64, Vec<Node>> = BTreeMap::new();
         for node in unique.into_values() {
             tiers.entry(node.priority).or_default().push(node);
         }
         Self {
-            tiers: tiers.into_values().rev().map(shares).collect(),
+            tiers: tiers.into_values().rev().map(Tier::new).collect(),
             single,
         }
     }
 
-    /// The next node that is not among `tried`, which takes it in.
-    pub(crate) fn pick(&mut self, tried: &mut Tried) -> Option<Node> {
+    /// All nodes, each address once.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.tiers.iter().flat_map(|tier| &tier.nodes)
+    }
+
+    /// The next node that is neither down nor among `tried`, which takes it in.
+    pub(crate) fn pick(&mut self, tried: &mut Tried, down: &BTreeSet<Address>) -> Option<Node> {
         if let Some(node) = &self.single {
             return Some(node.clone());
         }
-        let node = self.tiers.iter_mut().find_map(|tier| pick_in(tier, tried))?;
-        tried.insert((node.host.clone(), node.port));
+        let nothing = BTreeSet::new();
+        let down = if self.nodes().all(|node| down.contains(&node.address())) {
+            &nothing
+        } else {
+            down
+        };
+        let node = self.tiers.iter_mut().find_map(|tier| tier.pick(tried, down))?;
+        tried.insert(node.address());
         Some(node)
     }
 }
 
-fn shares(nodes: Vec<Node>) -> Vec<Share> {
-    let equal = nodes.iter().all(|node| node.weight == 0);
-    let share = |node: Node| {
-        let weight = if equal {
-            1
-        } else {
-            i64::try_from(node.weight).unwrap_or(i64::MAX)
-        };
-        Share {
-            node,
-            weight,
-            current: 0,
-        }
-    };
-    nodes.into_iter().map(share).filter(|share| share.weight > 0).collect()
-}
-
-fn pick_in(tier: &mut [Share], tried: &Tried) -> Option<Node> {
-    let free = |share: &&mut Share| !tried.contains(&(share.node.host.clone(), share.node.port));
-    let mut total = 0_i64;
-    let mut best: Option<&mut Share> = None;
-    for share in tier.iter_mut().filter(free) {
-        share.current = share.current.saturating_add(share.weight);
-        total = total.saturating_add(share.weight);
-        if best.as_ref().is_none_or(|best| share.current > best.current) {
-            best = Some(share);
+impl Tier {
+    fn new(nodes: Vec<Node>) -> Self {
+        Self {
+            turns: Turns::new(nodes.iter().map(|node| node.weight)),
+            nodes,
         }
     }
-    let best = best?;
-    best.current = best.current.saturating_sub(total);
-    Some(best.node.clone())
+
+    fn pick(&mut self, tried: &Tried, down: &BTreeSet<Address>) -> Option<Node> {
+        let nodes = &self.nodes;
+        let is_in = |set: &BTreeSet<Address>, index: usize| {
+            let node = nodes.get(index).filter(|_| !set.is_empty());
+            node.is_some_and(|node| set.contains(&node.address()))
+        };
+        let index = self
+            .turns
+            .next(|index| !is_in(down, index), |index| !is_in(tried, index))?;
+        nodes.get(index).cloned()
+    }
 }
 
 #[cfg(test)]
@@ -109,17 +109,21 @@ mod tests {
         Balancer::new(nodes.iter().map(node).collect())
     }
 
-    fn turns(balancer: &mut Balancer, count: usize) -> String {
+    fn down(hosts: &str) -> BTreeSet<Address> {
+        hosts.chars().map(|host| (host.to_string(), 1)).collect()
+    }
+
+    fn turns(balancer: &mut Balancer, count: usize, down: &BTreeSet<Address>) -> String {
         let mut turn = || {
             balancer
-                .pick(&mut Tried::new())
+                .pick(&mut Tried::new(), down)
                 .map_or("-".to_owned(), |node| node.host)
         };
         (0..count).map(|_| turn()).collect()
     }
 
     #[test]
-    fn weights_are_kept_smoothly() {
+    fn the_best_priority_takes_all_turns() {
         let table: [(&[Row<'_>], &str); 7] = [
             (&[("a", 5, 0), ("b", 1, 0), ("c", 1, 0)], "aabacaa"),
             (&[("a", 1, 0), ("b", 1, 0)], "abababa"),
@@ -130,14 +134,31 @@ mod tests {
             (&[], "-------"),
         ];
         for (nodes, wanted) in table {
-            assert_eq!(turns(&mut balancer(nodes), 7), wanted, "{nodes:?}");
+            assert_eq!(turns(&mut balancer(nodes), 7, &down("")), wanted, "{nodes:?}");
+        }
+    }
+
+    #[test]
+    fn nodes_that_are_down_are_passed_over_unless_all_are() {
+        let nodes: &[Row<'_>] = &[("a", 1, 1), ("b", 1, 1), ("c", 1, 0), ("z", 0, 1)];
+        let table = [
+            ("", "abab"),
+            ("a", "bbbb"),
+            // What is left of a priority is used whatever its weight.
+            ("ab", "zzzz"),
+            ("abz", "cccc"),
+            ("abcz", "abab"),
+            ("c", "abab"),
+        ];
+        for (hosts, wanted) in table {
+            assert_eq!(turns(&mut balancer(nodes), 4, &down(hosts)), wanted, "down: {hosts}");
         }
     }
 
     #[test]
     fn the_same_address_counts_once_with_its_last_weight() {
         assert_eq!(
-            turns(&mut balancer(&[("a", 9, 0), ("b", 1, 0), ("a", 1, 0)]), 4),
+            turns(&mut balancer(&[("a", 9, 0), ("b", 1, 0), ("a", 1, 0)]), 4, &down("")),
             "abab"
         );
     }
@@ -147,7 +168,7 @@ mod tests {
         let mut balancer = balancer(&[("a", 1, 1), ("b", 1, 1), ("c", 1, 0)]);
         let mut tried = Tried::new();
         let order: Vec<_> = (0..4)
-            .map(|_| balancer.pick(&mut tried).map(|node| node.host))
+            .map(|_| balancer.pick(&mut tried, &down("")).map(|node| node.host))
             .collect();
         let wanted = ["a", "b", "c"].map(|host| Some(host.to_owned()));
         assert_eq!(order, [&wanted[..], &[None]].concat());

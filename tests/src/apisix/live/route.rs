@@ -7,6 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::facts::Facts;
+use super::plugins::Plugins;
 use super::upstream::{Timeouts, Upstream};
 use crate::apisix::expression::{Expression, network};
 use crate::apisix::references::id_text;
@@ -28,6 +29,9 @@ pub(crate) struct Route {
     pub(crate) timeouts: Option<Timeouts>,
     pub(crate) websocket: Option<bool>,
     pub(crate) enabled: bool,
+    pub(super) plugin_config_id: Option<String>,
+    pub(super) plugins: Plugins,
+    name: Option<String>,
     methods: Option<Vec<String>>,
     addresses: Option<Vec<IpNet>>,
     vars: Option<Expression>,
@@ -96,6 +100,9 @@ impl Route {
             websocket: value["enable_websocket"].as_bool(),
             // Lua is not run here: what would need it is never found.
             enabled: value.get("status") != Some(&Value::from(0)) && value.get("filter_func").is_none(),
+            plugin_config_id: value.get("plugin_config_id").and_then(id_text),
+            plugins: Plugins::new(value),
+            name: value["name"].as_str().map(str::to_owned),
             methods: value.get("methods").map(texts),
             addresses: either("remote_addr", "remote_addrs")
                 .map(|addresses| texts(addresses).iter().filter_map(|text| network(text)).collect()),
@@ -115,11 +122,13 @@ impl Route {
                 .is_none_or(|vars| vars.holds(&|name| self.variable(facts, name)))
     }
 
-    fn variable(&self, facts: &Facts<'_>, name: &str) -> Option<String> {
-        if name == "route_id" {
-            Some(self.id.clone())
-        } else {
-            facts.variable(name)
+    /// The variable of that name, of a request that takes this route.
+    pub(super) fn variable(&self, facts: &Facts<'_>, name: &str) -> Option<String> {
+        match name {
+            "route_id" => Some(self.id.clone()),
+            "route_name" => self.name.clone(),
+            "service_id" => self.service_id.clone(),
+            _ => facts.variable(name),
         }
     }
 }

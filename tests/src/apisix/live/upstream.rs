@@ -1,11 +1,15 @@
 //! One upstream, compiled: its nodes, how to reach them, and whose turn it is.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::balancer::{Balancer, Tried};
+use super::balancer::{Address, Balancer, Tried};
+use super::checks::Checks;
+use super::health::{Finding, Health};
 use super::seconds;
 
 /// An upstream in force.
@@ -16,6 +20,17 @@ pub(crate) struct Upstream {
     pub(crate) timeouts: Timeouts,
     /// how many more nodes are tried after the first
     pub(crate) retries: usize,
+    /// after how long a request is not tried again; none: never too late
+    pub(crate) retry_timeout: Option<Duration>,
+    pub(crate) checks: Option<Checks>,
+    /// set when the checks are asked for
+    health: OnceLock<Health>,
+    /// set when the checks are asked for; they end with this upstream
+    checking: OnceLock<DropGuard>,
+    /// whether there is somebody who checks
+    checked: AtomicBool,
+    /// whether it has more than one node
+    several: bool,
     balancer: Mutex<Balancer>,
 }
 
@@ -52,17 +67,26 @@ pub(crate) struct Node {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timeouts {
     pub(crate) connect: Duration,
+    /// between two writes
+    pub(crate) send: Duration,
+    /// between two reads
     pub(crate) read: Duration,
 }
 
-/// nginx's own default for both, which APISIX leaves.
+/// nginx's own default for all three, which APISIX leaves.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Timeouts {
     pub(super) fn new(value: &Value) -> Self {
+        Self::or(value, DEFAULT_TIMEOUT)
+    }
+
+    pub(super) fn or(value: &Value, default: Duration) -> Self {
+        let field = |name: &str| seconds(&value[name]).unwrap_or(default);
         Self {
-            connect: seconds(&value["connect"]).unwrap_or(DEFAULT_TIMEOUT),
-            read: seconds(&value["read"]).unwrap_or(DEFAULT_TIMEOUT),
+            connect: field("connect"),
+            send: field("send"),
+            read: field("read"),
         }
     }
 }
@@ -81,6 +105,10 @@ impl Scheme {
 }
 
 impl Node {
+    pub(crate) fn address(&self) -> Address {
+        (self.host.clone(), self.port)
+    }
+
     /// The host as URIs write it: addresses of IPv6 in brackets.
     pub(crate) fn uri_host(&self) -> String {
         if self.host.contains(':') {
@@ -93,6 +121,10 @@ impl Node {
 
 impl Upstream {
     pub(super) fn new(value: &Value) -> Self {
+        Self::with_timeouts(value, Timeouts::new(&value["timeout"]))
+    }
+
+    pub(super) fn with_timeouts(value: &Value, timeouts: Timeouts) -> Self {
         let scheme = Scheme::new(value["scheme"].as_str().unwrap_or("http"));
         let nodes = nodes(&value["nodes"], scheme.default_port());
         let retries = value["retries"]
@@ -106,16 +138,72 @@ impl Upstream {
                 Some("rewrite") => PassHost::Rewrite(rewritten.to_owned()),
                 _ => PassHost::Pass,
             },
-            timeouts: Timeouts::new(&value["timeout"]),
+            timeouts,
             retries: retries.unwrap_or(nodes.len().saturating_sub(1)),
+            retry_timeout: seconds(&value["retry_timeout"]).filter(|limit| !limit.is_zero()),
+            checks: value.get("checks").map(Checks::new),
+            health: OnceLock::new(),
+            checking: OnceLock::new(),
+            checked: AtomicBool::new(false),
+            several: nodes.len() > 1,
             balancer: Mutex::new(Balancer::new(nodes)),
         }
     }
 
     /// The node for the next try of a request.
     pub(crate) fn pick(&self, tried: &mut Tried) -> Option<Node> {
-        let mut balancer = self.balancer.lock().unwrap_or_else(PoisonError::into_inner);
-        balancer.pick(tried)
+        let down = self.health().map(|health| health.addresses(false)).unwrap_or_default();
+        self.balancer().pick(tried, &down)
+    }
+
+    fn balancer(&self) -> MutexGuard<'_, Balancer> {
+        self.balancer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known about the nodes; none where nobody looks: without checks, with one node, and
+    /// before [`Upstream::checks_began`].
+    pub(crate) fn health(&self) -> Option<&Health> {
+        self.health.get().filter(|_| self.checked.load(Ordering::Relaxed))
+    }
+
+    /// From now on nodes can go down.
+    pub(crate) fn checks_began(&self) {
+        self.checked.store(true, Ordering::Relaxed);
+    }
+
+    /// The checks to begin, with what ends them; none if there are none or they were asked for
+    /// before.
+    pub(crate) fn ask_for_checks(&self) -> Option<(Checks, CancellationToken)> {
+        let checks = self.checks.as_ref().filter(|_| self.several)?;
+        let stop = CancellationToken::new();
+        self.checking.set(stop.clone().drop_guard()).ok()?;
+        let addresses = self.balancer().nodes().map(Node::address).collect::<Vec<_>>();
+        self.health.get_or_init(|| Health::new(addresses));
+        Some((checks.clone(), stop))
+    }
+
+    /// The nodes that are up, or those that are down.
+    pub(crate) fn nodes_that_are(&self, up: bool) -> Vec<Node> {
+        let addresses = self.health.get().map(|health| health.addresses(up)).unwrap_or_default();
+        let balancer = self.balancer();
+        let nodes = balancer.nodes().filter(|node| addresses.contains(&node.address()));
+        nodes.cloned().collect()
+    }
+
+    /// Counts what a request found out about a node.
+    pub(crate) fn learn_passively(&self, node: &Node, finding: Finding) -> bool {
+        let (Some(health), Some(checks)) = (self.health(), &self.checks) else {
+            return false;
+        };
+        health.learn(&node.address(), finding, &checks.passive)
+    }
+
+    /// Counts what a check found out about a node.
+    pub(crate) fn learn_actively(&self, node: &Node, finding: Finding) -> bool {
+        let (Some(health), Some(checks)) = (self.health.get(), &self.checks) else {
+            return false;
+        };
+        health.learn(&node.address(), finding, &checks.active)
     }
 }
 

@@ -102,7 +102,7 @@ fn answer(shared: &Arc<Shared>, parts: &Parts, body: &[u8]) -> Answer {
     })
 }
 
-fn rendered(answer: Answer) -> Result<Response<Full<Bytes>>, io::Error> {
+pub(super) fn rendered(answer: Answer) -> Result<Response<Full<Bytes>>, io::Error> {
     let (content_type, text) = match answer.body {
         Body::Json(value) => (Some("application/json"), format!("{value}\n")),
         Body::Text(text) if answer.options => (Some("text/plain; charset=utf-8"), text),

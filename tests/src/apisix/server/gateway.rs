@@ -22,7 +22,7 @@ use crate::apisix::shared::Shared;
 
 /// Serves one plain connection to the gateway.
 pub(crate) fn serve_gateway(shared: Arc<Shared>, connection: Connection) -> BoxFuture<'static, ()> {
-    let client = client(&connection, "http");
+    let client = client(&shared, &connection, "http");
     serve(shared, client, connection.stream).boxed()
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn serve_gateway_tls(
     connection: Connection,
 ) -> BoxFuture<'static, ()> {
     async move {
-        let client = client(&connection, "https");
+        let client = client(&shared, &connection, "https");
         match acceptor.accept(connection.stream).await {
             Ok(stream) => serve(shared, client, stream).await,
             Err(error) => {
@@ -44,12 +44,13 @@ pub(crate) fn serve_gateway_tls(
     .boxed()
 }
 
-fn client(connection: &Connection, scheme: &'static str) -> Client {
+fn client(shared: &Shared, connection: &Connection, scheme: &'static str) -> Client {
     Client {
         peer: connection.peer,
         port: connection.local.port(),
         scheme,
         stop: connection.stop.clone(),
+        changes: shared.changes.clone(),
     }
 }
 
@@ -71,18 +72,20 @@ where
 }
 
 /// TLS with the certificates of `ssls`, as they are at each handshake.
-pub(crate) fn tls_acceptor(shared: Arc<Shared>) -> anyhow::Result<TlsAcceptor> {
+pub(crate) fn tls_acceptor(shared: Arc<Shared>, fallback: Option<String>) -> anyhow::Result<TlsAcceptor> {
     let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .context("tls versions")?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(Resolver { shared }));
+        .with_cert_resolver(Arc::new(Resolver { shared, fallback }));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 struct Resolver {
     shared: Arc<Shared>,
+    /// the name of those who send none
+    fallback: Option<String>,
 }
 
 impl fmt::Debug for Resolver {
@@ -93,6 +96,7 @@ impl fmt::Debug for Resolver {
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.shared.state().live.certificates.resolve(hello.server_name()?)
+        let name = hello.server_name().or(self.fallback.as_deref())?;
+        self.shared.state().live.certificates.resolve(name)
     }
 }
