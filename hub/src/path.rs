@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod orders;
 pub mod parameters;
 pub mod probe;
+pub mod probing;
 pub mod reach;
 mod say;
 mod suspicion;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use allow::Allowed;
 pub use mapping::Mapping;
 use parameters::{HealthParameters, ProbeParameters};
+use probe::TargetProbe;
 pub use reach::{Gateway, GatewayScheme, HostPort, Identity, NodePorts, Reach};
 
 /// One way from APISIX to a cluster.
@@ -51,6 +53,9 @@ pub struct Path {
     /// Where the agent's echo port is found on this path; what the agent says, mapped, when there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub echo: Vec<HostPort>,
+    /// What is probed besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<TargetProbe>,
     /// How it is probed.
     #[serde(default)]
     pub probe: ProbeParameters,
@@ -82,6 +87,7 @@ impl Path {
             gateway: None,
             mapping: Vec::new(),
             echo: Vec::new(),
+            targets: Vec::new(),
             probe: ProbeParameters::default(),
             health: HealthParameters::default(),
         }
@@ -102,6 +108,10 @@ impl Path {
             node_ports.validate(&format!("{field}.nodePorts"), faults);
         }
         mapping::validate(&self.mapping, &format!("{field}.mapping"), faults);
+        for (at, target) in self.targets.iter().enumerate() {
+            let fault = target.validate().err();
+            faults.extend(fault.map(|fault| format!("{field}.targets.{at}: {fault}")));
+        }
         self.probe.validate(&format!("{field}.probe"), faults);
         self.health.validate(&format!("{field}.health"), faults);
     }

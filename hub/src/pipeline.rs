@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, ApiState};
@@ -23,6 +24,7 @@ use crate::desired;
 use crate::ingest::{self, Ingest, IngestMetrics, Sessions};
 use crate::path::actor::PathActor;
 use crate::path::metrics::PathMetrics;
+use crate::path::probing::{Probing, ProbingOptions};
 use crate::persist::{PersistMetrics, Store};
 use crate::sink::admin::AdminSink;
 use crate::sink::audit::Writes;
@@ -70,9 +72,11 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
     let clusters = reloader.clusters();
 
     let (store, restored) = Store::open(&options::store(&config))?;
-    let (_evidence, probed) = mpsc::channel(EVIDENCE);
+    let (findings, probed) = mpsc::channel(EVIDENCE);
     let (settings_of_paths, settings) = paths::settings(&config, clusters.clone());
+    let began = Instant::now();
     let (paths, path_handle) = PathActor::new(
+        began,
         settings,
         probed,
         store.paths(),
@@ -111,6 +115,15 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
         restored,
     );
 
+    let probing = Probing::new(ProbingOptions {
+        clusters: clusters.clone(),
+        view: Arc::clone(&view),
+        findings,
+        began,
+        instances: options::instances(&config),
+        seed: rand::random(),
+    });
+
     let ownership = options::ownership(&config);
     let writes = Writes::default();
     let sink = AdminSink::new(options::admin(&config)?, ownership.clone())?;
@@ -131,6 +144,7 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
     parts.spawn(part(core.run(events, results, token.clone())));
     parts.spawn(part(driver.run(token.clone())));
     parts.spawn(part(paths.run(token.clone())));
+    parts.spawn(part(probing.run(token.clone())));
     parts.spawn(part(settings_of_paths.run(token.clone())));
     let tls = certificates.subscribe();
     parts.spawn(part(certificates.run(token.clone())));

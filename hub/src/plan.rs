@@ -22,6 +22,7 @@ mod nodes;
 mod paths;
 mod planner;
 mod plugins;
+pub mod probes;
 mod route;
 pub mod routing;
 mod scope;

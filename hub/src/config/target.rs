@@ -6,6 +6,7 @@ use hubline::model::SecretText;
 use serde::{Deserialize, Serialize};
 
 use super::Invalid;
+use crate::path::HostPort;
 
 /// One APISIX cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,10 @@ pub struct TargetConfig {
     pub name: String,
     /// Its Admin API.
     pub admin: AdminConfig,
+    /// `HOST:PORT` where its instances take traffic (plain HTTP): the hub asks each of them for clusters' echoes, which
+    /// shows whether APISIX itself reaches a cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gateways: Vec<HostPort>,
 }
 
 /// An Admin API.
@@ -36,6 +41,7 @@ impl Default for TargetConfig {
         Self {
             name: "apisix".to_owned(),
             admin: AdminConfig::default(),
+            gateways: Vec::new(),
         }
     }
 }

@@ -162,9 +162,11 @@ pub struct PathActor {
 }
 
 impl PathActor {
-    /// An actor that begins with what was kept: its first decisions are there before it runs.
+    /// An actor that begins with what was kept: its first decisions are there before it runs. Moments count from
+    /// `began`, with probers as with it.
     #[must_use]
     pub fn new(
+        began: Instant,
         settings: watch::Receiver<Arc<PathSettings>>,
         evidence: mpsc::Receiver<Probed>,
         store: PathStore,
@@ -180,8 +182,8 @@ impl PathActor {
             log: log.clone(),
         };
         let mut actor = Self {
-            machine: PathMachine::new(Moment::default(), Timestamp::now()),
-            began: Instant::now(),
+            machine: PathMachine::new(Moment(began.elapsed()), Timestamp::now()),
+            began,
             settings,
             evidence,
             commands,
@@ -286,7 +288,7 @@ impl PathActor {
         let since = Timestamp::now();
         let order = Order {
             id: self.next_id(),
-            order: request.order,
+            kind: request.order,
             who: request.who,
             why: request.why,
             since,

@@ -138,7 +138,7 @@ impl PathMetrics {
             }
             Happened::Suspected { .. } => drop(self.suspected.set(1)),
             Happened::Trusted { .. } => drop(self.suspected.set(0)),
-            Happened::Ramped { .. } | Happened::OrderMade(_) | Happened::OrderEnded { .. } => {}
+            Happened::Ramped { .. } | Happened::OrderMade { .. } | Happened::OrderEnded { .. } => {}
         }
     }
 }

@@ -30,15 +30,15 @@ pub(super) fn say(record: &PathRecord) {
         Happened::Ramped { path, percent } => info!(cluster, %path, percent, "path ramped"),
         Happened::Suspected { down, of } => warn!(down, of, "the hub suspects itself: no path is switched"),
         Happened::Trusted { down, of } => info!(down, of, "the hub trusts itself again"),
-        Happened::OrderMade(order) => {
+        Happened::OrderMade { order } => {
             let (id, who, why) = (order.id.0, &order.who, &order.why);
-            warn!(cluster, order = id, kind = order.order.label(), who, why, until = %order.until, "order made");
+            warn!(cluster, order = id, kind = order.kind.label(), who, why, until = %order.until, "order made");
         }
         Happened::OrderEnded { order, because } => {
             info!(
                 cluster,
                 order = order.id.0,
-                kind = order.order.label(),
+                kind = order.kind.label(),
                 ?because,
                 "order ended"
             );

@@ -97,3 +97,9 @@ fn write_body(record: &WriteRecord) -> WriteBody {
         body.failed(record.result)
     }
 }
+
+/// The APISIX instances that look at clusters, too.
+pub(super) fn instances(config: &HubConfig) -> Vec<Arc<str>> {
+    let gateways = config.target.gateways.iter();
+    gateways.map(|address| address.to_string().into()).collect()
+}
