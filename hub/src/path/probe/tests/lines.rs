@@ -4,6 +4,7 @@ use super::support::{
     Heard, Running, Server, answering, cluster, echo, echo_again, is_bad, is_good, listener, refusing, samples, silent,
     spec,
 };
+use crate::path::Allowed;
 use crate::path::evidence::{NoData, ProbeFailure, ProbeResult, Vantage};
 use crate::path::probe::{Sockets, TimeoutPolicy};
 use std::sync::Arc;
@@ -142,7 +143,7 @@ async fn whatever_is_no_echo_is_an_unexpected_answer() {
 async fn nothing_outside_the_allowed_networks_is_connected_to() {
     let (mut agent, mut endpoint) = (echo("room-a").await, silent().await);
     let (mut spec, all) = spec(&[agent.address]);
-    spec.allowed = Arc::new(["0.0.0.0/0".parse().unwrap(), "127.0.0.2/32".parse().unwrap()]);
+    spec.allowed = Allowed::new(&["0.0.0.0/0", "127.0.0.2/32"].map(|network| network.parse().unwrap()));
     all.send_replace(samples(&[endpoint.address]));
     let mut prober = Running::start(spec);
     for _ in 0..5 {

@@ -12,8 +12,10 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::path::Allowed;
 use crate::path::evidence::{Evidence, ProbeResult, Vantage};
-use crate::path::probe::{BackOff, Finding, ProbeContext, ProbeSpec, Sample, Sockets, TimeoutPolicy, probe_path};
+use crate::path::parameters::BackOff;
+use crate::path::probe::{Finding, ProbeContext, ProbeSpec, Sample, Sockets, TimeoutPolicy, probe_path};
 
 /// Generous: it only bounds a test that fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -165,7 +167,7 @@ pub(super) fn spec(echo: &[SocketAddr]) -> (ProbeSpec, watch::Sender<Arc<[Sample
         targets: Vec::new(),
         samples,
         gateways: Vec::new(),
-        allowed: Arc::new(["127.0.0.0/8".parse().unwrap()]),
+        allowed: Allowed::new(&["127.0.0.0/8".parse().unwrap()]),
     };
     (spec, sender)
 }
