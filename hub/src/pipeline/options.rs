@@ -40,6 +40,7 @@ pub(super) fn plan(config: &HubConfig) -> Result<PlanOptions, IdError> {
     Ok(PlanOptions {
         prefix,
         hub: config.hub.clone(),
+        probes: !config.target.gateways.is_empty(),
         ..PlanOptions::default()
     })
 }
