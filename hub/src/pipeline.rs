@@ -12,7 +12,6 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, ApiState};
@@ -22,9 +21,6 @@ use crate::config::reload::Reloader;
 use crate::core::{Core, CoreOptions, Handles};
 use crate::desired;
 use crate::ingest::{self, Ingest, IngestMetrics, Sessions};
-use crate::path::actor::PathActor;
-use crate::path::metrics::PathMetrics;
-use crate::path::probing::{Probing, ProbingOptions};
 use crate::persist::{PersistMetrics, Store};
 use crate::sink::admin::AdminSink;
 use crate::sink::audit::Writes;
@@ -38,11 +34,10 @@ mod paths;
 
 pub use error::PipelineError;
 
+use paths::Paths;
+
 /// Events on their way to the core: one for each of 1,000 agents; the memory of their resources is bounded by ingest.
 const INBOUND: usize = 1_024;
-
-/// Finished probes on their way to the verdict machine: those of 1,000 clusters with two paths each within half a second.
-const EVIDENCE: usize = 1_024;
 
 /// Where a configuration came from: it is read again when the file changes.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +53,7 @@ pub struct Origin {
 /// # Errors
 /// [`PipelineError`] says which part failed and why; nothing keeps running then.
 pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken) -> Result<(), PipelineError> {
+    let config = config.with_identities()?;
     let metrics = Metrics::default();
     let mut parts: JoinSet<Result<(), PipelineError>> = JoinSet::new();
 
@@ -72,17 +68,8 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
     let clusters = reloader.clusters();
 
     let (store, restored) = Store::open(&options::store(&config))?;
-    let (findings, probed) = mpsc::channel(EVIDENCE);
-    let (settings_of_paths, settings) = paths::settings(&config, clusters.clone());
-    let began = Instant::now();
-    let (paths, path_handle) = PathActor::new(
-        began,
-        settings,
-        probed,
-        store.paths(),
-        store.paths().load()?,
-        metrics.register(PathMetrics::register),
-    );
+    let view = Arc::new(ArcSwap::from_pointee(View::default()));
+    let (paths, path_handle) = Paths::new(&config, &clusters, &view, store.paths(), &metrics)?;
     let (persist, persisting) = store.start(config.tuning.write_behind, metrics.register(PersistMetrics::register));
     let restored: Vec<_> = restored
         .into_iter()
@@ -95,7 +82,6 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
     let ingest_metrics = metrics.register(IngestMetrics::register);
     let settings = options::ingest(&config);
     let sessions = Arc::new(Sessions::new(&settings, ingest_metrics.clone()));
-    let view = Arc::new(ArcSwap::from_pointee(View::default()));
     let handles = Handles {
         desired,
         persist,
@@ -114,15 +100,6 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
         },
         restored,
     );
-
-    let probing = Probing::new(ProbingOptions {
-        clusters: clusters.clone(),
-        view: Arc::clone(&view),
-        findings,
-        began,
-        instances: options::instances(&config),
-        seed: rand::random(),
-    });
 
     let ownership = options::ownership(&config);
     let writes = Writes::default();
@@ -145,8 +122,6 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
     parts.spawn(part(core.run(events, results, token.clone())));
     parts.spawn(part(driver.run(token.clone())));
     parts.spawn(part(paths.run(token.clone())));
-    parts.spawn(part(probing.run(token.clone())));
-    parts.spawn(part(settings_of_paths.run(token.clone())));
     let tls = certificates.subscribe();
     parts.spawn(part(certificates.run(token.clone())));
     parts.spawn(fallible(ingest::serve(agents, tls, service, token.clone())));

@@ -13,8 +13,10 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use hubline::model::ClusterId;
 use hubline_agent::echo::{self, Limits};
+use hubline_hub::path::Allowed;
 use hubline_hub::path::evidence::{ProbeResult, Vantage};
-use hubline_hub::path::probe::{BackOff, Finding, ProbeContext, ProbeSpec, Sample, Sockets, TimeoutPolicy, probe_path};
+use hubline_hub::path::parameters::BackOff;
+use hubline_hub::path::probe::{Finding, ProbeContext, ProbeSpec, Sample, Sockets, TimeoutPolicy, probe_path};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -182,7 +184,7 @@ fn spec(
         targets: Vec::new(),
         samples: samples.clone(),
         gateways: Vec::new(),
-        allowed: Arc::new([ipnet::Ipv4Net::new_assert(Ipv4Addr::LOCALHOST, 32).into()]),
+        allowed: Allowed::new(&[ipnet::Ipv4Net::new_assert(Ipv4Addr::LOCALHOST, 32).into()]),
     }
 }
 

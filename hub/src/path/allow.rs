@@ -1,9 +1,9 @@
 //! Which addresses a cluster may name: what its agent says ends up as nodes at APISIX and is probed by the hub.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// The networks of one cluster that its operator allows.
 ///
@@ -25,7 +25,7 @@ impl Allowed {
     pub fn address(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         match &self.0 {
-            Some(networks) => networks.iter().any(|network| network.contains(&address)),
+            Some(networks) => networks.iter().any(|network| names(network, address)),
             None => !is_special(address),
         }
     }
@@ -39,6 +39,21 @@ impl Allowed {
             Err(_) => self.0.is_none() && !is_local_name(bare),
         }
     }
+}
+
+/// Whether a network names an address: loopback, link-local and "this host" (RFC 1122 section 3.2.1.3) only where it lies
+/// in these ranges itself, so that `0.0.0.0/0` opens none of them.
+fn names(network: &IpNet, address: IpAddr) -> bool {
+    const RANGES: [IpNet; 6] = [
+        IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
+        IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16)),
+        IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 8)),
+        IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
+        IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10)),
+        IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 128)),
+    ];
+    let range = RANGES.iter().find(|range| range.contains(&address));
+    network.contains(&address) && range.is_none_or(|range| range.contains(network))
 }
 
 fn is_special(address: IpAddr) -> bool {
@@ -80,6 +95,30 @@ mod tests {
         assert!(named.host("127.0.0.1") && named.host("::ffff:127.0.0.1"));
         for outside in ["10.0.0.1", "::1", "web.example.com"] {
             assert!(!named.host(outside), "{outside}");
+        }
+    }
+    #[test]
+    fn a_wide_network_names_no_special_range() {
+        let wide = Allowed::new(&["0.0.0.0/0", "::/0", "126.0.0.0/7"].map(|network| network.parse().unwrap()));
+        for special in [
+            "127.0.0.1",
+            "::ffff:127.0.0.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "::",
+            "::1",
+            "fe80::1",
+        ] {
+            assert!(!wide.host(special), "{special}");
+        }
+        assert!(wide.host("192.0.2.1") && wide.host("fd00::1"));
+        for (network, address) in [
+            ("127.0.0.1/32", "127.0.0.1"),
+            ("169.254.0.0/16", "169.254.1.1"),
+            ("fe80::/64", "fe80::1"),
+            ("::1/128", "::1"),
+        ] {
+            assert!(Allowed::new(&[network.parse().unwrap()]).host(address), "{network}");
         }
     }
 }

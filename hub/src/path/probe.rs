@@ -8,7 +8,6 @@
 //! Nothing outside [`ProbeSpec::allowed`] is ever connected to. Only the gateways are exempt: they are not the
 //! cluster's, and no agent can name them.
 
-mod allowed;
 mod echo;
 mod gateway;
 mod get;
@@ -33,11 +32,10 @@ use std::sync::Arc;
 
 use hubline::model::ClusterId;
 
-pub use allowed::permits;
 pub use judge::{EchoOutcome, Miss, SampleOutcome, judge_round};
 pub use rotation::{MOST_SAMPLES, pick};
 pub use sockets::Sockets;
-pub use spec::{BackOff, GatewayProbe, ProbeSpec, Sample, Samples, TimeoutPolicy};
+pub use spec::{GatewayProbe, ProbeSpec, Sample, Samples, TimeoutPolicy};
 pub use target::{GrpcCheck, HttpCheck, StatusRange, TargetError, TargetKind, TargetProbe, TlsCheck};
 pub use task::{ProbeContext, probe_path};
 

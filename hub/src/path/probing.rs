@@ -12,15 +12,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use hubline::model::{ClusterId, GlobalKey, GroupKind, Key, Resource, ResourceKind};
 use hubline::wire::Epoch;
-use ipnet::IpNet;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::probe::{
-    BackOff, Finding, ProbeContext, ProbeSpec, Sample, Sockets, TargetKind, TargetProbe, TimeoutPolicy,
-};
+use super::probe::{Finding, ProbeContext, ProbeSpec, Sample, Sockets, TargetKind, TargetProbe, TimeoutPolicy};
 use super::probe::{GatewayProbe, probe_path};
 use super::{Path, Reach};
 use crate::config::{ClusterConfig, ClusterList};
@@ -197,10 +194,7 @@ impl Probing {
                 resolved.interval_without_echo
             },
             gateway_interval: GATEWAY_INTERVAL,
-            back_off: BackOff {
-                after: resolved.back_off.after,
-                interval: resolved.back_off.interval,
-            },
+            back_off: resolved.back_off,
             timeout: resolved.timeout.map_or(TimeoutPolicy::Auto, TimeoutPolicy::Fixed),
             expected_cluster: config.name.clone(),
             targets: targets(path),
@@ -210,7 +204,7 @@ impl Probing {
             } else {
                 Vec::new()
             },
-            allowed: allowed(&config.allow),
+            allowed: config.allowed(),
             echo,
         }
     }
@@ -287,16 +281,4 @@ fn targets(path: &Path) -> Vec<TargetProbe> {
         grpc: None,
     };
     addresses.enumerate().map(target).collect()
-}
-
-/// Without a list everything but what means this machine.
-fn allowed(networks: &[IpNet]) -> Arc<[IpNet]> {
-    if networks.is_empty() {
-        let everything = [
-            IpNet::V4(ipnet::Ipv4Net::default()),
-            IpNet::V6(ipnet::Ipv6Net::default()),
-        ];
-        return everything.into();
-    }
-    networks.into()
 }

@@ -1,49 +1,105 @@
-//! What the list of clusters means to paths, whenever it changes.
+//! The wiring of paths: `probers → verdict machine → decisions`, and what the list of clusters means to them.
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use arc_swap::ArcSwap;
+use hubline::telemetry::Metrics;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::options;
 use crate::config::{ClusterConfig, ClusterList, HubConfig};
-use crate::path::actor::PathSettings;
+use crate::path::actor::{PathActor, PathHandle, PathSettings};
+use crate::path::metrics::PathMetrics;
 use crate::path::parameters::HubFailover;
+use crate::path::probing::{Probing, ProbingOptions};
+use crate::persist::{PathStore, PersistError};
+use crate::view::View;
+
+/// Finished probes on their way to the verdict machine: those of 1,000 clusters with two paths each within half a second.
+const EVIDENCE: usize = 1_024;
+
+/// All tasks of paths.
+pub(super) struct Paths {
+    actor: PathActor,
+    probing: Probing,
+    settings: Settings,
+}
+
+impl Paths {
+    /// Nothing runs yet; the first decisions are there.
+    pub(super) fn new(
+        config: &HubConfig,
+        clusters: &watch::Receiver<Arc<ClusterList>>,
+        view: &Arc<ArcSwap<View>>,
+        store: PathStore,
+        metrics: &Metrics,
+    ) -> Result<(Self, PathHandle), PersistError> {
+        let (findings, probed) = mpsc::channel(EVIDENCE);
+        let began = Instant::now();
+        let (settings, receiver) = Settings::new(config.failover, clusters.clone());
+        let restored = store.load()?;
+        let metrics = metrics.register(PathMetrics::register);
+        let (actor, handle) = PathActor::new(began, receiver, probed, store, restored, metrics);
+        let probing = Probing::new(ProbingOptions {
+            clusters: clusters.clone(),
+            view: Arc::clone(view),
+            findings,
+            began,
+            instances: options::instances(config),
+            seed: rand::random(),
+        });
+        let paths = Self {
+            actor,
+            probing,
+            settings,
+        };
+        Ok((paths, handle))
+    }
+
+    pub(super) async fn run(self, shutdown: CancellationToken) {
+        tokio::join!(
+            self.actor.run(shutdown.clone()),
+            self.probing.run(shutdown.clone()),
+            self.settings.run(shutdown),
+        );
+    }
+}
 
 /// Follows the list of clusters.
-pub(super) struct Settings {
+struct Settings {
     hub: HubFailover,
     clusters: watch::Receiver<Arc<ClusterList>>,
     settings: watch::Sender<Arc<PathSettings>>,
 }
 
-/// The settings of paths, now and later.
-pub(super) fn settings(
-    config: &HubConfig,
-    clusters: watch::Receiver<Arc<ClusterList>>,
-) -> (Settings, watch::Receiver<Arc<PathSettings>>) {
-    let now = of(&config.failover, &clusters.borrow());
-    let settings = watch::Sender::new(Arc::new(now));
-    let receiver = settings.subscribe();
-    let follow = Settings {
-        hub: config.failover.clone(),
-        clusters,
-        settings,
-    };
-    (follow, receiver)
-}
-
 impl Settings {
-    pub(super) async fn run(mut self, shutdown: CancellationToken) {
+    fn new(
+        hub: HubFailover,
+        clusters: watch::Receiver<Arc<ClusterList>>,
+    ) -> (Self, watch::Receiver<Arc<PathSettings>>) {
+        let now = Arc::new(of(hub, &clusters.borrow()));
+        let (settings, receiver) = watch::channel(now);
+        let follow = Self {
+            hub,
+            clusters,
+            settings,
+        };
+        (follow, receiver)
+    }
+
+    async fn run(mut self, shutdown: CancellationToken) {
         while let Some(Ok(())) = shutdown.run_until_cancelled(self.clusters.changed()).await {
-            let now = Arc::new(of(&self.hub, &self.clusters.borrow_and_update()));
+            let now = Arc::new(of(self.hub, &self.clusters.borrow_and_update()));
             self.settings.send_replace(now);
         }
     }
 }
 
-fn of(hub: &HubFailover, clusters: &ClusterList) -> PathSettings {
+fn of(hub: HubFailover, clusters: &ClusterList) -> PathSettings {
     PathSettings {
-        hub: hub.clone(),
+        hub,
         clusters: clusters.iter().map(ClusterConfig::for_machine).collect(),
     }
 }

@@ -145,7 +145,7 @@ impl Line {
         let all = Arc::clone(&spec.samples.borrow());
         let (picked, next) = pick(&all, self.cursor.load(Ordering::Relaxed), MOST_SAMPLES);
         self.cursor.store(next, Ordering::Relaxed);
-        let permitted = |sample: &Sample| super::permits(&spec.allowed, sample.address.ip());
+        let permitted = |sample: &Sample| spec.allowed.address(sample.address.ip());
         let picked = picked.into_iter().filter(permitted);
         join_all(picked.map(|sample| knock(sample, timeout, sockets))).await
     }

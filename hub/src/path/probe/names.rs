@@ -6,13 +6,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ipnet::IpNet;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::allowed::permits;
 use super::judge::Miss;
+use crate::path::Allowed;
 use crate::path::evidence::NoData;
 
 /// How long an answer of the name server counts. The system's resolver does not tell how long it should.
@@ -34,7 +33,7 @@ struct Known {
 
 impl Names {
     /// The addresses of `target` that may be probed; with no word on what is allowed, all.
-    pub(super) async fn resolve(&self, target: &str, allowed: Option<&[IpNet]>) -> Result<Vec<SocketAddr>, Miss> {
+    pub(super) async fn resolve(&self, target: &str, allowed: Option<&Allowed>) -> Result<Vec<SocketAddr>, Miss> {
         let found = match target.parse() {
             Ok(address) => vec![address],
             Err(_) => self.of_name(target).await,
@@ -42,7 +41,7 @@ impl Names {
         if found.is_empty() {
             return Err(NoData::Unresolved.into());
         }
-        let permitted = |address: &SocketAddr| allowed.is_none_or(|allowed| permits(allowed, address.ip()));
+        let permitted = |address: &SocketAddr| allowed.is_none_or(|allowed| allowed.address(address.ip()));
         let permitted: Vec<_> = found.into_iter().filter(permitted).collect();
         if permitted.is_empty() {
             return Err(NoData::NotAllowed.into());
@@ -97,14 +96,14 @@ mod tests {
     #[tokio::test]
     async fn addresses_are_checked_after_the_lookup() {
         let names = Names::default();
-        let allowed: [IpNet; 2] = ["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
+        let allowed = Allowed::new(&["127.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap()));
         let found = names.resolve("localhost:80", Some(&allowed)).await.unwrap();
         assert!(
             found
                 .iter()
                 .all(|address| address.ip().is_loopback() && address.port() == 80)
         );
-        let wide: [IpNet; 1] = ["0.0.0.0/0".parse().unwrap()];
+        let wide = Allowed::default();
         let refused = Err(Miss::Nothing(NoData::NotAllowed));
         assert_eq!(names.resolve("localhost:80", Some(&wide)).await, refused);
         assert_eq!(names.resolve("127.0.0.1:80", Some(&wide)).await, refused);

@@ -5,11 +5,11 @@ use std::time::Duration;
 use rand::Rng;
 use tokio::time::Instant;
 
-use super::spec::BackOff;
 use crate::path::evidence::ProbeResult;
+use crate::path::parameters::{BackOff, JITTER_PERCENT};
 
 /// Share of an interval by which probes come earlier or later, so that those of many paths never fall together.
-const JITTER: f64 = 0.2;
+const JITTER: f64 = JITTER_PERCENT as f64 / 100.0;
 
 /// One vantage's pace.
 #[derive(Debug, Clone)]

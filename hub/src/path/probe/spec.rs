@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubline::model::ClusterId;
-use ipnet::IpNet;
 use tokio::sync::watch;
 
 use super::target::TargetProbe;
+use crate::path::Allowed;
+use crate::path::parameters::BackOff;
 
 /// All that a prober needs of one path. Replaced as a whole.
 #[derive(Debug, Clone)]
@@ -35,9 +36,8 @@ pub struct ProbeSpec {
     pub samples: Samples,
     /// The APISIX instances that look too.
     pub gateways: Vec<GatewayProbe>,
-    /// What may be connected to, but for the gateways; empty: nothing. Loopback and link-local addresses only where a
-    /// network of these ranges is named.
-    pub allowed: Arc<[IpNet]>,
+    /// What may be connected to, but for the gateways.
+    pub allowed: Allowed,
 }
 
 /// Endpoints to confirm the line by; may be many, and may change all the time.
@@ -72,23 +72,4 @@ pub enum TimeoutPolicy {
     Auto,
     /// Just that.
     Fixed(Duration),
-}
-
-/// A path that is down for long is asked less often.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BackOff {
-    /// After so much time of nothing but bad results.
-    pub after: Duration,
-    /// So often, where the interval is not longer anyway.
-    pub interval: Duration,
-}
-
-impl Default for BackOff {
-    /// As F5 retries what is down: every 15 s; five minutes are the length of most restarts and reroutes.
-    fn default() -> Self {
-        Self {
-            after: Duration::from_secs(300),
-            interval: Duration::from_secs(15),
-        }
-    }
 }

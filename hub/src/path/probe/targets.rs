@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use ipnet::IpNet;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -13,13 +12,14 @@ use super::names::Names;
 use super::sockets::{Sockets, connect};
 use super::target::{TargetKind, TargetProbe};
 use super::tls::TlsFiles;
+use crate::path::Allowed;
 use crate::path::evidence::{NoData, ProbeFailure, ProbeResult};
 
 /// What a target is asked with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Means<'a> {
     pub(super) timeout: Duration,
-    pub(super) allowed: &'a [IpNet],
+    pub(super) allowed: &'a Allowed,
     pub(super) names: &'a Names,
     pub(super) sockets: &'a Sockets,
     pub(super) tls: &'a TlsFiles,

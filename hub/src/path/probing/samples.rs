@@ -9,7 +9,7 @@ use hubline::model::{
 };
 
 use crate::path::probe::Sample;
-use crate::path::{NodePorts, Path, Reach};
+use crate::path::{Path, Reach};
 use crate::view::View;
 
 /// Addresses that are kept: sixteen rounds of four before one is asked again.
@@ -67,7 +67,7 @@ fn services<'a>(view: &'a View, cluster: &'a ClusterId) -> impl Iterator<Item = 
 }
 
 fn node_ports(view: &View, cluster: &ClusterId, path: &Path) -> Vec<Sample> {
-    let wanted = path.node_ports.unwrap_or_else(NodePorts::default).addresses;
+    let wanted = path.node_ports.unwrap_or_default().addresses;
     let mut ports = services(view, cluster).filter_map(|service| service.node_port);
     let Some(port) = ports.next() else { return Vec::new() };
     let mut few = Few::default();

@@ -12,8 +12,10 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::path::Allowed;
 use crate::path::evidence::{Evidence, ProbeResult, Vantage};
-use crate::path::probe::{BackOff, Finding, ProbeContext, ProbeSpec, Sample, Sockets, TimeoutPolicy, probe_path};
+use crate::path::parameters::BackOff;
+use crate::path::probe::{Finding, ProbeContext, ProbeSpec, Sample, Sockets, TimeoutPolicy, probe_path};
 
 /// Generous: it only bounds a test that fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -165,7 +167,7 @@ pub(super) fn spec(echo: &[SocketAddr]) -> (ProbeSpec, watch::Sender<Arc<[Sample
         targets: Vec::new(),
         samples,
         gateways: Vec::new(),
-        allowed: Arc::new(["127.0.0.0/8".parse().unwrap()]),
+        allowed: Allowed::new(&["127.0.0.0/8".parse().unwrap()]),
     };
     (spec, sender)
 }
@@ -217,11 +219,13 @@ impl Running {
 
     /// The next evidence of a vantage.
     pub(super) async fn next(&mut self, vantage: &Vantage) -> Evidence {
+        let found = tokio::time::timeout(PATIENCE, self.find(vantage)).await;
+        found.unwrap_or_else(|_| panic!("nothing comes from {vantage}"))
+    }
+
+    async fn find(&mut self, vantage: &Vantage) -> Evidence {
         loop {
-            let (of, path, evidence) = tokio::time::timeout(PATIENCE, self.findings.recv())
-                .await
-                .unwrap()
-                .unwrap();
+            let (of, path, evidence) = self.findings.recv().await.unwrap();
             assert_eq!((of, path.as_ref()), (cluster(), "leased-line"));
             if evidence.vantage == *vantage {
                 return evidence;
@@ -236,8 +240,9 @@ impl Running {
 
     /// Waits for a result of a vantage, and gives those that came before.
     pub(super) async fn until(&mut self, vantage: &Vantage, wanted: impl Fn(&ProbeResult) -> bool) -> Vec<ProbeResult> {
-        let mut before = Vec::new();
+        let (mut before, began) = (Vec::new(), Instant::now());
         loop {
+            assert!(began.elapsed() < PATIENCE, "{before:?}");
             let result = self.next(vantage).await.result;
             let found = wanted(&result);
             before.push(result);

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use hubline::tls::{Authority, Files, ServerSide, Side};
-use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -18,6 +17,7 @@ use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 
 use super::support::{answering, listener, refusing, silent};
+use crate::path::Allowed;
 use crate::path::evidence::{NoData, ProbeFailure, ProbeResult};
 use crate::path::probe::grpc::{HealthCheckRequest, HealthCheckResponse, ServingStatus};
 use crate::path::probe::names::Names;
@@ -33,11 +33,15 @@ fn target(yaml: &str) -> TargetProbe {
     target
 }
 
-async fn ask(target: &TargetProbe) -> ProbeResult {
-    ask_within(target, PATIENCE, &["127.0.0.0/8".parse().unwrap()]).await
+fn here() -> Allowed {
+    Allowed::new(&["127.0.0.0/8".parse().unwrap()])
 }
 
-async fn ask_within(target: &TargetProbe, timeout: Duration, allowed: &[IpNet]) -> ProbeResult {
+async fn ask(target: &TargetProbe) -> ProbeResult {
+    ask_within(target, PATIENCE, &here()).await
+}
+
+async fn ask_within(target: &TargetProbe, timeout: Duration, allowed: &Allowed) -> ProbeResult {
     let (names, sockets, tls) = (Names::default(), Sockets::default(), TlsFiles::default());
     let means = Means {
         timeout,
@@ -71,7 +75,12 @@ async fn tcp_is_good_when_it_connects() {
     let tcp = |address: SocketAddr| target(&format!("{{name: db, kind: tcp, address: \"{address}\"}}"));
     assert_good(&ask(&tcp(there.address)).await);
     assert_eq!(ask(&tcp(gone)).await, ProbeResult::Bad(ProbeFailure::Refused));
-    let elsewhere = ask_within(&tcp(there.address), PATIENCE, &["10.0.0.0/8".parse().unwrap()]).await;
+    let elsewhere = ask_within(
+        &tcp(there.address),
+        PATIENCE,
+        &Allowed::new(&["10.0.0.0/8".parse().unwrap()]),
+    )
+    .await;
     assert_eq!(elsewhere, ProbeResult::Nothing(NoData::NotAllowed));
 }
 
@@ -86,12 +95,7 @@ async fn http_is_good_by_its_status() {
     let stranger = answering("SSH-2.0-x\r\n").await;
     assert_bad(&ask(&http(stranger.address, "")).await, "answer", "no HTTP");
     let stuck = silent().await;
-    let late = ask_within(
-        &http(stuck.address, ""),
-        Duration::from_millis(10),
-        &["127.0.0.0/8".parse().unwrap()],
-    )
-    .await;
+    let late = ask_within(&http(stuck.address, ""), Duration::from_millis(10), &here()).await;
     assert_eq!(late, ProbeResult::Bad(ProbeFailure::Timeout));
 }
 
@@ -163,7 +167,7 @@ async fn tls_is_good_when_the_certificate_is() {
         plain.address,
         client.ca.display()
     ));
-    let late = ask_within(&stuck, Duration::from_millis(10), &["127.0.0.0/8".parse().unwrap()]).await;
+    let late = ask_within(&stuck, Duration::from_millis(10), &here()).await;
     assert_eq!(late, ProbeResult::Bad(ProbeFailure::Timeout));
 }
 

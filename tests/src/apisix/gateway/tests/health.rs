@@ -1,5 +1,6 @@
 //! Health checks over real sockets, and what the control API tells of them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::time::timeout;
 use super::{backend, get, refusing, route, stand_in};
 use crate::apisix::StandIn;
 use crate::echo::EchoBackend;
+use crate::link::Line;
 
 /// Only to end a hang: checks come once a second.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -202,4 +204,40 @@ async fn the_control_api_shows_nodes_and_counters() {
     let (_, schema) = control(&stand_in, "/v1/schema").await;
     assert_eq!(schema["plugins"]["traffic-split"]["priority"], 966);
     assert_eq!(schema["main"]["upstream"]["type"], "object");
+}
+
+/// Pods behind a black hole are left for the standby, and taken again when the line is back.
+#[tokio::test]
+async fn a_line_that_is_cut_takes_its_nodes_down_and_brings_them_back() {
+    let (stand_in, admin) = stand_in().await;
+    let (pod, standby) = (backend("pod").await, backend("standby").await);
+    let any = "127.0.0.1:0".parse().unwrap();
+    let line = Line::start(vec![(any, pod); 20]).await.unwrap();
+    let ports: Vec<u16> = line.addresses().await.iter().map(SocketAddr::port).collect();
+    let mut nodes: Vec<Value> = ports.iter().map(|port| node(*port, 0)).collect();
+    nodes.push(node(standby.port(), -1));
+    let checks = json!({"active": {"type": "tcp", "timeout": 0.5, "concurrency": 20,
+        "healthy": {"interval": 1, "successes": 1}, "unhealthy": {"interval": 1, "timeouts": 1}}});
+    // Whoever has to wait for a node behind the black hole gets no second try.
+    let timeout = json!({"connect": 0.2, "send": 3600, "read": 3600});
+    route(
+        &admin,
+        json!({"nodes": nodes, "retries": 0, "timeout": timeout, "checks": checks}),
+    )
+    .await;
+    assert!(get(&stand_in, "/").await.1.starts_with("pod"));
+    line.cut_black_hole().await.unwrap();
+    let all = |wanted: &'static str| {
+        let ports = ports.clone();
+        move |stand_in: &StandIn| {
+            ports
+                .iter()
+                .all(|port| status(stand_in, *port).as_deref() == Some(wanted))
+        }
+    };
+    stand_in.wait_until("all down", LIMIT, all("unhealthy")).await.unwrap();
+    assert!(get(&stand_in, "/").await.1.starts_with("standby"));
+    line.restore().await.unwrap();
+    stand_in.wait_until("all up", LIMIT, all("healthy")).await.unwrap();
+    assert!(get(&stand_in, "/").await.1.starts_with("pod"));
 }
