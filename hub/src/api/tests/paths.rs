@@ -247,3 +247,60 @@ async fn a_hub_that_ends_says_so() {
         assert_eq!((status.as_u16(), &refused["error"]), (503, &json!("Ending")), "{path}");
     }
 }
+
+/// The command line orders what the API takes, and finds its columns in what the API gives.
+#[tokio::test]
+async fn the_command_line_orders_and_follows() {
+    let served = Served::over_unix().await;
+    served.paths.cut("b", "line").await;
+    let address = served.address.to_string();
+    let run = async |arguments: &[&str]| {
+        let arguments = [&["hubline"], arguments, &["--hub", &address]].concat();
+        hubline::cli::output_of(arguments.iter().map(std::ffi::OsString::from)).await
+    };
+    let order = ["path", "pin", "a", "public", "--for", "1h", "--why", "maintenance"];
+    let made = run(&order).await.unwrap();
+    assert!(made.contains("is in force: pin a/public until 20"), "{made}");
+    let id = made.split_whitespace().nth(1).unwrap();
+    let orders = run(&["path", "orders"]).await.unwrap();
+    assert!(orders.contains(id) && orders.contains("maintenance"), "{orders}");
+    let paths = run(&["paths", "-o", "wide"]).await.unwrap();
+    let held = format!("pin#{id}");
+    let pinned = format!("pinned:{id}");
+    for part in [
+        "private-line",
+        "up?",
+        "down",
+        "yes",
+        "3/3",
+        &held,
+        "all-paths-down",
+        "fell",
+        &pinned,
+        "no answer in time",
+    ] {
+        assert!(paths.contains(part), "{part} is not in\n{paths}");
+    }
+    let drained = run(&["path", "drain", "a", "line", "--for", "1h", "--why", "w"]).await;
+    assert!(drained.is_ok(), "{drained:?}");
+    let refused = run(&["path", "drain", "b", "line", "--for", "1h", "--why", "w"])
+        .await
+        .unwrap_err();
+    let refused = refused.to_string();
+    assert!(
+        refused.contains("last usable") && refused.contains("--force"),
+        "{refused}"
+    );
+    let released = run(&["path", "release", id]).await.unwrap();
+    assert!(released.contains("is released: pin a/public"), "{released}");
+    let events = run(&["events"]).await.unwrap();
+    for part in [
+        "b  verdict-changed  line: up -> down, fell: no answer in time (line), 3 in a row, 3 of 3 lost",
+        "b  held  stays on line: all-paths-down; no path works",
+        "a  switched  line -> public: pinned",
+        &format!("a  order-made  order {id}: pin a/public until"),
+        &format!("a  order-ended  order {id} is released: pin a/public"),
+    ] {
+        assert!(events.contains(part), "{part} is not in\n{events}");
+    }
+}
