@@ -48,11 +48,13 @@ pub(super) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<(
     };
     let opened = reader.open(arguments).await?;
     let mut ended = reader.read(opened).await?;
-    while arguments.follow {
+    if !arguments.follow {
+        return Ok(());
+    }
+    loop {
         say(&format!("hub at {hub}: {ended}; asking again"));
         ended = reader.again(arguments).await?;
     }
-    Ok(())
 }
 
 struct Reader<'a, W> {
