@@ -20,7 +20,7 @@ fn world(clusters: &[&str]) -> World {
             put(&key(ResourceKind::EndpointSet, "web"), endpoints(1)),
             put(
                 &key(ResourceKind::Route, "web"),
-                Resource::Route(route(&host, &[prefix("/")], &["web"])),
+                Resource::from(route(&host, &[prefix("/")], &["web"])),
             ),
         ];
         world.apply(&cluster(name), &changes);
@@ -29,7 +29,7 @@ fn world(clusters: &[&str]) -> World {
         put(&key(ResourceKind::Service, "new"), service("new", None)),
         put(
             &key(ResourceKind::Route, "two"),
-            Resource::Route(route("two.example.com", &[prefix("/")], &["web", "new"])),
+            Resource::from(route("two.example.com", &[prefix("/")], &["web", "new"])),
         ),
     ];
     world.apply(&cluster(clusters[0]), &two);
