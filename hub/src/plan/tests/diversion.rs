@@ -175,7 +175,7 @@ fn objects_of_paths_are_valid() {
 }
 
 fn info(echo: &[&str], network: &str) -> Resource {
-    Resource::ClusterInfo(hubline::model::ClusterInfo {
+    Resource::from(hubline::model::ClusterInfo {
         echo: echo.iter().map(|&address| address.to_owned()).collect(),
         pod_networks: vec![network.to_owned()],
         ..hubline::model::ClusterInfo::default()
