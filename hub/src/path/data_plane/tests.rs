@@ -41,8 +41,8 @@ fn view() -> View {
         id: id.clone(),
         body,
         hash,
-        references: Vec::new(),
-        causes: Vec::new(),
+        references: Box::default(),
+        causes: Box::default(),
     };
     assert_ne!(hash, ContentHash(0));
     let mut view = View::default();
