@@ -24,7 +24,7 @@ use crate::ports::free_port;
 use crate::program::Program;
 use crate::scripted::Scripted;
 
-pub use agents::Source;
+pub use agents::{EchoPort, Source};
 pub use certificates::Owner;
 pub use look::Answer;
 
