@@ -342,7 +342,8 @@ impl Core {
                 self.statuses.touch(&key);
             }
         }
-        self.handles.desired.commit_since(output.objects, since);
+        let ids = output.objects.iter().map(|(id, _)| id);
+        self.handles.desired.commit_since(ids, self.made.desired().clone(), since);
         for (key, problems) in output.problems {
             if self.problems.set(Stage::Plan, &key, problems) {
                 self.statuses.touch(&key);
