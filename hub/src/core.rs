@@ -343,7 +343,9 @@ impl Core {
             }
         }
         let ids = output.objects.iter().map(|(id, _)| id);
-        self.handles.desired.commit_since(ids, self.made.desired().clone(), since);
+        self.handles
+            .desired
+            .commit_since(ids, self.made.desired().clone(), since);
         for (key, problems) in output.problems {
             if self.problems.set(Stage::Plan, &key, problems) {
                 self.statuses.touch(&key);
