@@ -357,7 +357,7 @@ impl Core {
         for (id, outcome) in list {
             let changed = self.reaching.outcome(&id, &outcome);
             self.reached(changed);
-            for key in self.made.outcome(&id, outcome) {
+            for key in self.made.outcome(&id, &outcome) {
                 let problems = self.refusals(&key);
                 self.problems.set(Stage::Sink, &key, problems);
                 self.statuses.touch(&key);
