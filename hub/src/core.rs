@@ -343,7 +343,9 @@ impl Core {
             }
         }
         let ids = output.objects.iter().map(|(id, _)| id);
-        self.handles.desired.commit_since(ids, self.made.desired().clone(), since);
+        self.handles
+            .desired
+            .commit_since(ids, self.made.desired().clone(), since);
         for (key, problems) in output.problems {
             if self.problems.set(Stage::Plan, &key, problems) {
                 self.statuses.touch(&key);
@@ -355,7 +357,7 @@ impl Core {
         for (id, outcome) in list {
             let changed = self.reaching.outcome(&id, &outcome);
             self.reached(changed);
-            for key in self.made.outcome(&id, outcome) {
+            for key in self.made.outcome(&id, &outcome) {
                 let problems = self.refusals(&key);
                 self.problems.set(Stage::Sink, &key, problems);
                 self.statuses.touch(&key);
