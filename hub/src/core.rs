@@ -181,7 +181,7 @@ impl Core {
             .resources()
             .map(|(key, stored)| Change {
                 key: key.clone(),
-                now: Some(stored.clone()),
+                now: Some(stored),
             })
             .collect();
         if !self.register(&id) {
@@ -342,7 +342,10 @@ impl Core {
                 self.statuses.touch(&key);
             }
         }
-        self.handles.desired.commit_since(output.objects, since);
+        let ids = output.objects.iter().map(|(id, _)| id);
+        self.handles
+            .desired
+            .commit_since(ids, self.made.desired().clone(), since);
         for (key, problems) in output.problems {
             if self.problems.set(Stage::Plan, &key, problems) {
                 self.statuses.touch(&key);
@@ -354,7 +357,7 @@ impl Core {
         for (id, outcome) in list {
             let changed = self.reaching.outcome(&id, &outcome);
             self.reached(changed);
-            for key in self.made.outcome(&id, outcome) {
+            for key in self.made.outcome(&id, &outcome) {
                 let problems = self.refusals(&key);
                 self.problems.set(Stage::Sink, &key, problems);
                 self.statuses.touch(&key);
@@ -365,7 +368,7 @@ impl Core {
     /// What the target refuses of a resource's objects.
     fn refusals(&self, key: &GlobalKey) -> Vec<Problem> {
         let refused = self.made.of(key).filter_map(|(id, outcome)| match outcome {
-            Outcome::Refused(refusal) => Some(Problem {
+            Some(Outcome::Refused(refusal)) => Some(Problem {
                 kind: ProblemKind::Refused,
                 reason: refusal.reason.clone(),
                 message: format!("{id}: {}", refusal.message),
@@ -375,7 +378,7 @@ impl Core {
                     .get(key)
                     .map_or(ContentHash(0), |stored| stored.hash),
             }),
-            Outcome::Pending | Outcome::Programmed(_) => None,
+            Some(Outcome::Pending | Outcome::Programmed(_)) | None => None,
         });
         refused.collect()
     }
@@ -430,7 +433,7 @@ impl Core {
         if outcomes.peek().is_none() {
             return Some(said(stored.hash, status::ACCEPTED, status::ACCEPTED, ""));
         }
-        let pending = outcomes.any(|outcome| *outcome == Outcome::Pending);
+        let pending = outcomes.any(|outcome| outcome == Some(&Outcome::Pending));
         let condition = if pending { status::PENDING } else { status::PROGRAMMED };
         Some(said(stored.hash, condition, condition, ""))
     }

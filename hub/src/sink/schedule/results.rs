@@ -63,20 +63,20 @@ impl Schedule {
             // A grace that ran while this put was under way ends: the next begins when this no longer refers to it.
             self.grace_due.remove(reference);
         }
-        self.release(before, now);
+        self.release(before.as_ref(), now);
     }
 
     fn on_deleted(&mut self, id: &ObjectId, now: Instant) {
         self.retries.remove(id);
         self.condemned.remove(id);
         let before = self.actual.remove(id);
-        self.release(before, now);
+        self.release(before.as_ref(), now);
     }
 
     /// What an object no longer refers to may be removed after a grace, if nobody wants it.
-    fn release(&mut self, before: Option<Seen>, now: Instant) {
-        for reference in before.map(|seen| seen.references).unwrap_or_default() {
-            self.begin_grace(&reference, now);
+    fn release(&mut self, before: Option<&Seen>, now: Instant) {
+        for reference in before.into_iter().flat_map(Seen::references) {
+            self.begin_grace(reference, now);
         }
     }
 
