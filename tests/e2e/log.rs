@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use hubline_sandbox::system::PATIENCE;
+use jiff::Timestamp;
 use tokio::sync::Notify;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -83,6 +84,17 @@ pub(crate) async fn until(words: &[&str]) -> Result<()> {
     };
     let waited = tokio::time::timeout(PATIENCE, logged).await;
     waited.with_context(|| format!("nothing with {words:?} was logged"))
+}
+
+/// When the first line with all of these words was logged after a moment.
+pub(crate) fn first_after(moment: Timestamp, words: &[&str]) -> Option<Timestamp> {
+    let log = all();
+    let has = |line: &&str| words.iter().all(|word| line.contains(word));
+    let times = log
+        .lines()
+        .filter(has)
+        .filter_map(|line| line.split(' ').next()?.parse::<Timestamp>().ok());
+    times.filter(|time| *time >= moment).min()
 }
 
 /// The last lines of our own.

@@ -1,5 +1,6 @@
 //! The agents of a system.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -21,6 +22,25 @@ pub enum Source<'a> {
     Kube(&'a Path),
 }
 
+/// An agent's echo port.
+#[derive(Debug, Clone, Copy)]
+pub struct EchoPort {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// By which address it is reached; none: the hub is told of no echo.
+    pub advertise: Option<SocketAddr>,
+}
+
+impl Default for EchoPort {
+    /// Anywhere, and nobody is told.
+    fn default() -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            advertise: None,
+        }
+    }
+}
+
 impl System {
     /// Starts the agent of a cluster, with a certificate of its own.
     ///
@@ -36,7 +56,16 @@ impl System {
     /// # Errors
     /// When its threads cannot be started.
     pub fn start_agent_as(&mut self, cluster: &str, source: Source<'_>, identity: &Files) -> Result<()> {
-        self.run_agent(cluster, cluster, source, identity)
+        self.run_agent(cluster, cluster, source, identity, EchoPort::default())
+    }
+
+    /// As [`System::start_agent`], with an echo port that is reached from outside.
+    ///
+    /// # Errors
+    /// When its threads cannot be started.
+    pub fn start_agent_with_echo(&mut self, cluster: &str, source: Source<'_>, echo: EchoPort) -> Result<()> {
+        let identity = self.identity(cluster)?;
+        self.run_agent(cluster, cluster, source, &identity, echo)
     }
 
     /// Starts one of several agents of a cluster; `replica` names it, to stop or kill it and in the hub's API.
@@ -45,11 +74,18 @@ impl System {
     /// When its threads cannot be started.
     pub fn start_replica(&mut self, replica: &str, cluster: &str, source: Source<'_>) -> Result<()> {
         let identity = self.identity(cluster)?;
-        self.run_agent(replica, cluster, source, &identity)
+        self.run_agent(replica, cluster, source, &identity, EchoPort::default())
     }
 
-    fn run_agent(&mut self, replica: &str, cluster: &str, source: Source<'_>, identity: &Files) -> Result<()> {
-        let config = self.agent_config(replica, cluster, source, identity)?;
+    fn run_agent(
+        &mut self,
+        replica: &str,
+        cluster: &str,
+        source: Source<'_>,
+        identity: &Files,
+        echo: EchoPort,
+    ) -> Result<()> {
+        let config = self.agent_config(replica, cluster, source, identity, echo)?;
         let program = Program::start(&format!("agent-{replica}"), move |shutdown| async move {
             hubline_agent::pipeline::run(config, shutdown).await.map_err(Into::into)
         })?;
@@ -58,7 +94,14 @@ impl System {
     }
 
     /// Written as a user would, and read by the agent's own loader.
-    fn agent_config(&self, replica: &str, cluster: &str, source: Source<'_>, identity: &Files) -> Result<AgentConfig> {
+    fn agent_config(
+        &self,
+        replica: &str,
+        cluster: &str,
+        source: Source<'_>,
+        identity: &Files,
+        echo: EchoPort,
+    ) -> Result<AgentConfig> {
         let source = match source {
             Source::Manifests(directory) => json!({"manifest": {"directory": directory}}),
             Source::ManifestsOf(directory, uid) => json!({"manifest": {"directory": directory, "uid": uid}}),
@@ -71,7 +114,7 @@ impl System {
             "hubs": [{"addresses": [format!("localhost:{}", self.hub_link.address().port())]}],
             "tls": {"ca": identity.ca, "certificate": identity.certificate, "key": identity.key},
             "listen": "127.0.0.1:0",
-            "echo": {"listen": "127.0.0.1:0"},
+            "echo": {"listen": echo.listen, "advertise": echo.advertise.as_slice()},
         });
         let file = self.folder().join(format!("agent-{replica}.yaml"));
         std::fs::write(&file, serde_saphyr::to_string(&config)?)?;

@@ -1,0 +1,253 @@
+//! A client with an open loop: it asks at its rate whether or not earlier requests were answered, so that what hangs
+//! makes nothing else wait.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use reqwest::header::HOST;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::echo::Echo;
+
+/// Longer than the 58 s that a request of a black-holed cluster was seen to hang (`reference/apisix.md`).
+const LONGEST: Duration = Duration::from_secs(90);
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// For which host.
+    pub host: Arc<str>,
+    /// When it was sent.
+    pub sent: Instant,
+    /// How long its answer took, or its failure.
+    pub took: Duration,
+    /// What was answered; none: nothing.
+    pub status: Option<u16>,
+    /// The backend that answered.
+    pub backend: Option<String>,
+}
+
+impl Asked {
+    /// Whether anything but a 200 came of it.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.status != Some(200)
+    }
+}
+
+/// What has been so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    sent: usize,
+    answered: usize,
+    /// Good ones since the last that failed.
+    good_in_a_row: usize,
+}
+
+/// The client, running. It ends with [`Load::stop`].
+#[derive(Debug)]
+pub struct Load {
+    count: watch::Receiver<Count>,
+    stop: CancellationToken,
+    task: JoinHandle<Vec<Asked>>,
+}
+
+impl Load {
+    /// Asks `gateway` for these hosts in turn, so many times a second in all.
+    ///
+    /// # Errors
+    /// When there is no client.
+    pub fn start(gateway: SocketAddr, hosts: &[String], per_second: u32) -> Result<Self> {
+        let client = reqwest::Client::builder().no_proxy().timeout(LONGEST).build()?;
+        let hosts: Vec<Arc<str>> = hosts.iter().map(|host| host.as_str().into()).collect();
+        ensure!(!hosts.is_empty() && per_second > 0, "nothing to ask for");
+        let (sender, count) = watch::channel(Count::default());
+        let stop = CancellationToken::new();
+        let asking = Asking {
+            client,
+            url: format!("http://{gateway}/"),
+            hosts,
+            count: sender,
+        };
+        let every = Duration::from_secs(1) / per_second;
+        let task = tokio::spawn(asking.run(every, stop.clone()));
+        Ok(Self { count, stop, task })
+    }
+
+    /// Waits until so many more requests were sent.
+    ///
+    /// # Errors
+    /// When the client has ended.
+    pub async fn until_sent(&self, more: usize) -> Result<()> {
+        let wanted = self.count.borrow().sent + more;
+        self.until(|count| count.sent >= wanted).await
+    }
+
+    /// Waits until so many more requests were answered, or failed.
+    ///
+    /// # Errors
+    /// When the client has ended.
+    pub async fn until_answered(&self, more: usize) -> Result<()> {
+        let wanted = self.count.borrow().answered + more;
+        self.until(|count| count.answered >= wanted).await
+    }
+
+    /// Waits until the last so many that came to an end were all good.
+    ///
+    /// # Errors
+    /// When the client has ended, or it is not so within a minute.
+    pub async fn until_good(&self, in_a_row: usize) -> Result<()> {
+        self.until(|count| count.good_in_a_row >= in_a_row).await
+    }
+
+    async fn until(&self, wanted: impl FnMut(&Count) -> bool) -> Result<()> {
+        let mut count = self.count.clone();
+        let waited = tokio::time::timeout(Duration::from_secs(60), count.wait_for(wanted)).await;
+        waited.context("the client does not get so far in a minute")??;
+        Ok(())
+    }
+
+    /// Sends nothing more, and waits for what is under way.
+    ///
+    /// # Errors
+    /// When the client panicked.
+    pub async fn stop(self) -> Result<Requests> {
+        self.stop.cancel();
+        Ok(Requests(self.task.await?))
+    }
+}
+
+struct Asking {
+    client: reqwest::Client,
+    url: String,
+    hosts: Vec<Arc<str>>,
+    count: watch::Sender<Count>,
+}
+
+impl Asking {
+    async fn run(self, every: Duration, stop: CancellationToken) -> Vec<Asked> {
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let (mut running, mut asked) = (JoinSet::new(), Vec::new());
+        let mut hosts = self.hosts.iter().cycle();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = ticks.tick() => if let Some(host) = hosts.next() {
+                    running.spawn(ask(self.client.clone(), self.url.clone(), Arc::clone(host)));
+                    self.count.send_modify(|count| count.sent += 1);
+                },
+                Some(Ok(one)) = running.join_next() => self.take(one, &mut asked),
+            }
+        }
+        while let Some(one) = running.join_next().await {
+            one.into_iter().for_each(|one| self.take(one, &mut asked));
+        }
+        asked.sort_by_key(|one| one.sent);
+        asked
+    }
+
+    fn take(&self, one: Asked, asked: &mut Vec<Asked>) {
+        self.count.send_modify(|count| {
+            count.answered += 1;
+            count.good_in_a_row = if one.failed() { 0 } else { count.good_in_a_row + 1 };
+        });
+        asked.push(one);
+    }
+}
+
+async fn ask(client: reqwest::Client, url: String, host: Arc<str>) -> Asked {
+    let sent = Instant::now();
+    let answer = client.get(url).header(HOST, &*host).send().await;
+    let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+    let echo = match answer {
+        Ok(answer) => answer.json::<Echo>().await.ok(),
+        Err(_) => None,
+    };
+    Asked {
+        host,
+        sent,
+        took: sent.elapsed(),
+        status,
+        backend: echo.map(|echo| echo.name),
+    }
+}
+
+/// Requests that came to an end, in the order in which they were sent.
+#[derive(Debug, Clone)]
+pub struct Requests(Vec<Asked>);
+
+impl Requests {
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Asked> {
+        self.0.iter()
+    }
+
+    /// Those for hosts that begin so.
+    #[must_use]
+    pub fn of(&self, host: &str) -> Self {
+        self.filtered(|one| one.host.starts_with(host))
+    }
+
+    /// Those that were sent later.
+    #[must_use]
+    pub fn after(&self, moment: Instant) -> Self {
+        self.filtered(|one| one.sent > moment)
+    }
+
+    fn filtered(&self, such: impl Fn(&&Asked) -> bool) -> Self {
+        Self(self.0.iter().filter(such).cloned().collect())
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those that failed.
+    #[must_use]
+    pub fn failed(&self) -> Self {
+        self.filtered(|one| one.failed())
+    }
+
+    /// How long the one took that took longest.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.0.iter().map(|one| one.took).max().unwrap_or_default()
+    }
+
+    /// When the last that failed was sent.
+    #[must_use]
+    pub fn last_failed(&self) -> Option<Instant> {
+        self.0.iter().filter(|one| one.failed()).map(|one| one.sent).max()
+    }
+
+    /// That there are some, and none failed.
+    ///
+    /// # Errors
+    /// With those that did.
+    pub fn ensure_good(&self, what: &str) -> Result<()> {
+        let failed = self.failed();
+        ensure!(!self.is_empty(), "{what}: nothing was asked");
+        ensure!(
+            failed.is_empty(),
+            "{what}: {} of {} failed: {:?}",
+            failed.len(),
+            self.len(),
+            failed.0.iter().take(5).collect::<Vec<_>>()
+        );
+        Ok(())
+    }
+}
