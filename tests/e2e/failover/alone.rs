@@ -5,6 +5,7 @@ use hubline_sandbox::apisix::Kind;
 use hubline_sandbox::failover::{Apps, Room};
 use libtest_mimic::Trial;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::figures::Cut;
 use super::world::{RATE, RUN_IN, World, with_gateway, with_mapping};
@@ -42,9 +43,7 @@ async fn hub_down_stops_only_changes() -> Result<()> {
     let cut = Cut::now();
     let public = world.rooms[0].public.counters().await.connections;
     world.rooms[0].private.cut_black_hole().await?;
-    // First some must have met the cut.
-    load.until_sent(RATE as usize).await?;
-    load.until_good(3 * RATE as usize).await?;
+    load.until_recovered(3 * RATE as usize).await?;
     let requests = load.stop().await?;
     let writes = world.system.apisix.writes();
     for (name, pods) in [("few", 2), ("many", 50)] {
@@ -88,6 +87,7 @@ async fn fail_open() -> Result<()> {
     // The line that comes back first is taken at once, whatever the failback delay: the other is down.
     world.rooms[0].private.restore().await?;
     world.until_not_diverted().await?;
-    load.until_good(20).await?;
-    load.stop().await.map(drop)
+    let back = Instant::now();
+    load.until_sent(20).await?;
+    load.stop().await?.after(back).ensure_good("over the line that is back")
 }

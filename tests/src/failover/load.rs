@@ -45,6 +45,7 @@ impl Asked {
 struct Count {
     sent: usize,
     answered: usize,
+    failed: usize,
     /// Good ones since the last that failed.
     good_in_a_row: usize,
 }
@@ -97,12 +98,14 @@ impl Load {
         self.until(|count| count.answered >= wanted).await
     }
 
-    /// Waits until the last so many that came to an end were all good.
+    /// Waits until at least one more failed, and after it so many in a row were good.
     ///
     /// # Errors
     /// When the client has ended, or it is not so within a minute.
-    pub async fn until_good(&self, in_a_row: usize) -> Result<()> {
-        self.until(|count| count.good_in_a_row >= in_a_row).await
+    pub async fn until_recovered(&self, good: usize) -> Result<()> {
+        let failed = self.count.borrow().failed;
+        self.until(|count| count.failed > failed && count.good_in_a_row >= good)
+            .await
     }
 
     async fn until(&self, wanted: impl FnMut(&Count) -> bool) -> Result<()> {
@@ -155,6 +158,7 @@ impl Asking {
     fn take(&self, one: Asked, asked: &mut Vec<Asked>) {
         self.count.send_modify(|count| {
             count.answered += 1;
+            count.failed += usize::from(one.failed());
             count.good_in_a_row = if one.failed() { 0 } else { count.good_in_a_row + 1 };
         });
         asked.push(one);
