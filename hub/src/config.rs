@@ -138,7 +138,25 @@ impl HubConfig {
         hubline::tls::server_config(&self.tls)?;
         self.target.admin.read_key()?;
         self.target.admin.read_ca()?;
+        self.clone().with_identities()?;
         Ok(())
+    }
+
+    /// The same with what the files of client certificates towards gateways hold.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the field, the file and what is wrong.
+    pub fn with_identities(mut self) -> Result<Self, Invalid> {
+        for (at, cluster) in self.clusters.iter_mut().enumerate() {
+            for (path_at, path) in cluster.paths.iter_mut().enumerate() {
+                let Some(gateway) = &mut path.gateway else { continue };
+                let field = format!("clusters.{at}.paths.{path_at}.gateway");
+                gateway
+                    .read_identity()
+                    .map_err(|fault| Invalid::one(format!("{field}.{fault}")))?;
+            }
+        }
+        Ok(self)
     }
 
     /// The clusters by name.

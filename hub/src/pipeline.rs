@@ -53,6 +53,7 @@ pub struct Origin {
 /// # Errors
 /// [`PipelineError`] says which part failed and why; nothing keeps running then.
 pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken) -> Result<(), PipelineError> {
+    let config = config.with_identities()?;
     let metrics = Metrics::default();
     let mut parts: JoinSet<Result<(), PipelineError>> = JoinSet::new();
 

@@ -19,6 +19,7 @@ pub mod id;
 mod index;
 mod manner;
 mod nodes;
+mod overlaps;
 mod paths;
 mod planner;
 mod plugins;
@@ -52,6 +53,8 @@ pub struct PlanOptions {
     pub hub: String,
     /// Clusters that may set plugins for everybody's traffic; none unless the operator says so.
     pub grants: BTreeSet<ClusterId>,
+    /// Whether APISIX instances are asked for clusters' echoes.
+    pub probes: bool,
 }
 
 impl Default for PlanOptions {
@@ -60,6 +63,7 @@ impl Default for PlanOptions {
             prefix: id::Prefix::default(),
             hub: "hub".to_owned(),
             grants: BTreeSet::new(),
+            probes: false,
         }
     }
 }

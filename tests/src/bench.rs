@@ -24,7 +24,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 
-use binaries::{Binaries, Profile};
+use crate::build::Profile;
+use binaries::Binaries;
 use cluster::Cluster;
 use figures::{Figures, SizeFigures};
 use installation::Installation;
@@ -51,7 +52,7 @@ pub struct Options {
     #[arg(long)]
     quick: bool,
     /// How the agent and the hub are built.
-    #[arg(long, value_enum, default_value_t = Profile::Release)]
+    #[arg(long, value_enum, default_value_t = Profile::Shipped)]
     profile: Profile,
     /// An agent that is built already.
     #[arg(long, value_name = "FILE", requires = "hub")]

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 
+use crate::build::Profile;
 use figures::{Figures, judge};
 use hub::Binary;
 use world::World;
@@ -55,7 +56,7 @@ pub struct Options {
     #[arg(long)]
     quick: bool,
     /// How the hub is built.
-    #[arg(long, value_enum, default_value_t = Profile::Release)]
+    #[arg(long, value_enum, default_value_t = Profile::Shipped)]
     profile: Profile,
     /// A hub that is built already.
     #[arg(long, value_name = "FILE")]
@@ -72,15 +73,6 @@ pub struct Options {
     /// End with 1 when a figure is not as good as it must be.
     #[arg(long)]
     check: bool,
-}
-
-/// How the hub is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Profile {
-    /// As it ships.
-    Release,
-    /// For a look whether the benchmark works.
-    Dev,
 }
 
 /// The form of what is printed.

@@ -3,6 +3,7 @@
 //! References that lead nowhere are no fault here: what is referred to may come later. Whatever of a resource alone
 //! keeps plan from making an object of it is judged here, where its last good content is kept, on disk too.
 
+use crate::plan::probes;
 use hubline::model::{
     Backend, Certificate, Condition, HostHandling, Key, PathMatch, Plugin, Resource, ResourceKind, Route, Service,
     StreamRoute,
@@ -74,6 +75,13 @@ fn route(route: &Route) -> Checked {
     let conditions = route.conditions.iter().try_for_each(condition);
     conditions.or_else(|message| unsupported(format!("field route.conditions: {message}")))?;
     some_path(route)?;
+    if route.hosts.iter().any(|host| host.as_str() == probes::HOST) {
+        let message = format!(
+            "field route.hosts: {} is reserved for the hub's own probes",
+            probes::HOST
+        );
+        return unsupported(message);
+    }
     for set in &route.plugin_sets {
         refers_to("route.plugin_sets", set, ResourceKind::PluginSet)?;
     }

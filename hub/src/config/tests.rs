@@ -219,3 +219,100 @@ async fn a_replaced_file_is_noticed() {
     cancel.cancel();
     task.await.unwrap().unwrap();
 }
+
+/// A cluster `a` with a path to a gateway.
+fn with_gateway(cluster: &str, gateway: &str) -> String {
+    format!(
+        "clusters: [{{name: a, {cluster} paths: [{{name: x, kind: public-network, rank: 0, reach: gateway, gateway: {gateway}}}]}}]"
+    )
+}
+
+#[test]
+fn faults_of_paths_name_the_field_and_what_is_allowed() {
+    let path =
+        |more: &str| format!("clusters: [{{name: a, paths: [{{name: x, kind: private-line, rank: 0, {more}}}]}}]");
+    let table = [
+        (path("reach: gateway"), "clusters.0.paths.0.gateway is missing"),
+        (
+            path("reach: pods, nodePorts: {nodes: 2}"),
+            "nodePorts is only for reach node-ports",
+        ),
+        (
+            path("reach: node-ports, nodePorts: {nodes: 0}"),
+            "nodes is 0; allowed: 1 to 32",
+        ),
+        (
+            path("reach: pods, mapping: [{from: 10.0.0.0/8, to: 11.0.0.0/16}]"),
+            "must be of the same family and length",
+        ),
+        (
+            path("reach: pods, probe: {interval: 1ms}"),
+            "clusters.0.paths.0.probe.interval",
+        ),
+        (path("reach: pods, echo: ['10.0.0.1']"), "no HOST:PORT"),
+        (with_gateway("", "{addresses: []}"), "gateway.addresses is empty"),
+        (
+            with_gateway("", "{addresses: ['127.0.0.1:80']}"),
+            "127.0.0.1:80 is outside of clusters.0.allow",
+        ),
+        (
+            with_gateway("allow: [10.0.0.0/8],", "{addresses: ['11.0.0.1:80']}"),
+            "11.0.0.1:80 is outside of clusters.0.allow",
+        ),
+        (
+            with_gateway("", "{addresses: ['g:80'], clientCertificate: /c}"),
+            "clientCertificate and clientKey belong together",
+        ),
+        (
+            "clusters: [{name: a, requests: {connect: 0s}}]".to_owned(),
+            "clusters.0.requests.connect is 0ns; allowed: 1ms to 10m",
+        ),
+        (
+            "clusters: [{name: a, checks: {interval: 1500ms}}]".to_owned(),
+            "clusters.0.checks.interval is 1.5s; allowed: whole seconds",
+        ),
+    ];
+    for (text, part) in table {
+        let error = parse(&text).unwrap_err().to_string();
+        assert!(error.contains(part), "{text} gives {error:?}, which lacks {part:?}");
+    }
+}
+
+#[test]
+fn client_certificates_towards_gateways_are_read_and_checked() {
+    let directory = TempDir::new().unwrap();
+    let (chain, key) = (directory.path().join("tls.crt"), directory.path().join("tls.key"));
+    let gateway = format!(
+        "{{addresses: ['g:443'], scheme: https, clientCertificate: {}, clientKey: {}}}",
+        chain.display(),
+        key.display()
+    );
+    let config = parse(&with_gateway("", &gateway)).unwrap();
+    let error = config.clone().with_identities().unwrap_err().to_string();
+    assert!(
+        error.starts_with("clusters.0.paths.0.gateway.clientCertificate: cannot read"),
+        "{error}"
+    );
+    let authority = Authority::new("test").unwrap();
+    let (one, other) = (
+        authority.issue_hub(&["a"]).unwrap(),
+        authority.issue_hub(&["b"]).unwrap(),
+    );
+    std::fs::write(&chain, &one.chain).unwrap();
+    std::fs::write(&key, other.private_key.expose()).unwrap();
+    assert!(
+        config.clone().with_identities().is_err(),
+        "a key of another certificate"
+    );
+    std::fs::write(&key, one.private_key.expose()).unwrap();
+    let read = config.with_identities().unwrap();
+    let identity = read.clusters[0].paths[0]
+        .gateway
+        .as_ref()
+        .unwrap()
+        .identity
+        .as_ref()
+        .unwrap();
+    assert_eq!(&*identity.chain, one.chain);
+    assert!(!format!("{read:?}").contains("PRIVATE KEY"));
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::Uri;
@@ -109,7 +110,20 @@ fn cluster_faults(at: usize, cluster: &ClusterConfig, faults: &mut Vec<String>) 
         let field = format!("clusters.{at}.paths.{path_at}");
         faults.extend(label(&format!("{field}.name"), &path.name));
         path.validate(&field, faults);
+        let gateway = path.gateway.iter().flat_map(|gateway| &gateway.addresses);
+        // Names are the operator's own word; what they resolve to is APISIX's to know.
+        let outside = gateway.filter(|address| is_address(address.host()) && !cluster.allowed().host(address.host()));
+        faults.extend(outside.map(|address| {
+            format!(
+                "{field}.gateway.addresses: {address} is outside of clusters.{at}.allow; loopback and link-local addresses must be named there"
+            )
+        }));
     }
+}
+
+fn is_address(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.parse::<IpAddr>().is_ok()
 }
 
 /// The rule of cluster names, which are labels too.

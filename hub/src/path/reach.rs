@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use hubline::model::{NodeAddressKind, SecretText};
+use hubline::tls::check_pair;
 use serde::{Deserialize, Serialize};
 
 /// What a path's node addresses are.
@@ -146,6 +147,26 @@ impl Gateway {
         {
             faults.push(format!("{field}.host: {host:?} is no DNS name or IP address"));
         }
+    }
+}
+
+impl Gateway {
+    /// Reads the files of the client certificate, if there are any; says which field is wrong and why, never a key.
+    pub(crate) fn read_identity(&mut self) -> Result<(), String> {
+        let (Some(chain_file), Some(key_file)) = (&self.client_certificate, &self.client_key) else {
+            return Ok(());
+        };
+        let read = |field: &str, file: &PathBuf| {
+            std::fs::read_to_string(file).map_err(|error| format!("{field}: cannot read {}: {error}", file.display()))
+        };
+        let chain = read("clientCertificate", chain_file)?;
+        let key = SecretText::new(read("clientKey", key_file)?);
+        check_pair(&chain, &key).map_err(|error| format!("clientCertificate: {}: {error}", chain_file.display()))?;
+        self.identity = Some(Identity {
+            chain: chain.into(),
+            key,
+        });
+        Ok(())
     }
 }
 

@@ -17,7 +17,10 @@ use crate::sink::schedule::Pace;
 use crate::sink::{Ownership, TargetId};
 
 pub(super) fn loader(origin: Origin) -> Loader {
-    Arc::new(move || HubConfig::load(origin.file.as_deref(), origin.flags.clone()))
+    Arc::new(move || {
+        let config = HubConfig::load(origin.file.as_deref(), origin.flags.clone())?;
+        Ok(config.with_identities()?)
+    })
 }
 
 pub(super) fn ingest(config: &HubConfig) -> Settings {
@@ -40,6 +43,7 @@ pub(super) fn plan(config: &HubConfig) -> Result<PlanOptions, IdError> {
     Ok(PlanOptions {
         prefix,
         hub: config.hub.clone(),
+        probes: !config.target.gateways.is_empty(),
         ..PlanOptions::default()
     })
 }

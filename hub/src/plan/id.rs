@@ -31,6 +31,8 @@ pub enum Class {
     Consumer,
     /// A global rule.
     GlobalRule,
+    /// A reserved route to an agent's echo over one path, and its upstream: no diversion moves it.
+    Probe,
 }
 
 impl Class {
@@ -47,6 +49,7 @@ impl Class {
             Self::PluginConfig => 'p',
             Self::Consumer => 'n',
             Self::GlobalRule => 'g',
+            Self::Probe => 'e',
         }
     }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use hubline::model::{ClusterId, GlobalKey, GroupKind, Key, Resource, ResourceKind};
 use imbl::OrdMap;
+use ipnet::IpNet;
 
 use super::gateways::{self, Routings};
 use super::index::Index;
+use super::overlaps::{self, Overlaps};
 use super::routing::Routing;
 use super::scope::{Rendered, Resources, Scope};
-use super::{PlanOptions, PlanOutput, certificate, plugins, route, stream_route, upstream};
+use super::{PlanOptions, PlanOutput, certificate, plugins, probes, route, stream_route, upstream};
 use crate::change::{Change, Stored};
 use crate::federate::{Standing, Verdict};
 use crate::few::Few;
@@ -30,6 +32,9 @@ pub struct Planner {
     routings: Routings,
     /// Objects of paths.
     of_paths: BTreeMap<ObjectId, Arc<Object>>,
+    /// Pod networks of clusters as they are reached, and which of them overlap.
+    networks: BTreeMap<ClusterId, BTreeSet<IpNet>>,
+    overlaps: Overlaps,
     /// Routes that split traffic by themselves: a diversion does not move these.
     splitting: BTreeSet<GlobalKey>,
     /// Routes → services and plugin sets that they name.
@@ -74,6 +79,12 @@ impl Planner {
         let mut dirty = Dirty::default();
         for change in changes {
             self.take_change(cluster, change, &mut dirty);
+        }
+        if changes
+            .iter()
+            .any(|change| change.key.kind == ResourceKind::ClusterInfo)
+        {
+            self.take_networks(cluster, &mut dirty);
         }
         for verdict in verdicts {
             self.take_verdict(verdict, &mut dirty);
@@ -135,6 +146,8 @@ impl Planner {
         let Some(before) = self.routings.insert(cluster.clone(), Arc::clone(&routing)) else {
             self.dirty_services(cluster, dirty);
             self.dirty_routes(cluster, dirty);
+            self.dirty_info(cluster, dirty);
+            self.take_networks(cluster, dirty);
             return;
         };
         if !routing.has_same_upstreams(&before) {
@@ -142,6 +155,10 @@ impl Planner {
         }
         if routing.is_gateway_only() != before.is_gateway_only() {
             self.dirty_routes(cluster, dirty);
+        }
+        if routing.paths != before.paths || routing.allowed != before.allowed {
+            self.dirty_info(cluster, dirty);
+            self.take_networks(cluster, dirty);
         }
         if routing.diversion() != before.diversion() {
             let splitting = self.splitting.range(first_key(cluster, ResourceKind::Route)..);
@@ -162,6 +179,12 @@ impl Planner {
         dirty
             .owners
             .extend(kinds.into_iter().flat_map(|kind| self.of_kind(cluster, kind)).cloned());
+    }
+
+    fn dirty_info(&self, cluster: &ClusterId, dirty: &mut Dirty) {
+        dirty
+            .owners
+            .extend(self.of_kind(cluster, ResourceKind::ClusterInfo).cloned());
     }
 
     fn of_kind(&self, cluster: &ClusterId, kind: ResourceKind) -> impl Iterator<Item = &GlobalKey> {
@@ -185,7 +208,10 @@ impl Planner {
                 self.named.set(&key, &names(cluster, before), &names(cluster, now));
                 dirty.owners.insert(key.clone());
             }
-            ResourceKind::Certificate | ResourceKind::Consumer | ResourceKind::GlobalRule => {
+            ResourceKind::Certificate
+            | ResourceKind::Consumer
+            | ResourceKind::GlobalRule
+            | ResourceKind::ClusterInfo => {
                 dirty.owners.insert(key.clone());
             }
             ResourceKind::Service => self.take_service(&key, before, now, dirty),
@@ -197,7 +223,7 @@ impl Planner {
             }
             // Which nodes stand for which service follows from all of them; most services stay as they are.
             ResourceKind::Node if self.routing(cluster).uses_nodes() => self.dirty_services(cluster, dirty),
-            ResourceKind::Node | ResourceKind::Export | ResourceKind::ClusterInfo | ResourceKind::Other(_) => {}
+            ResourceKind::Node | ResourceKind::Export | ResourceKind::Other(_) => {}
         }
         match &change.now {
             Some(stored) => drop(self.resources.insert(key, stored.clone())),
@@ -223,6 +249,31 @@ impl Planner {
             self.standings.remove(key);
         } else {
             self.standings.insert(key.clone(), standing.clone());
+        }
+    }
+
+    /// Looks at the networks of a cluster again, and at all overlaps where they changed: nodes and paths do seldom.
+    fn take_networks(&mut self, cluster: &ClusterId, dirty: &mut Dirty) {
+        let routing = self.routing(cluster);
+        let info = self.of_kind(cluster, ResourceKind::ClusterInfo).next();
+        let info = info
+            .and_then(|key| self.resources.get(key))
+            .map(|stored| stored.resource.as_ref());
+        let networks = match info {
+            Some(Resource::ClusterInfo(info)) => overlaps::networks(info, &routing),
+            _ => BTreeSet::new(),
+        };
+        if self.networks.get(cluster).is_some_and(|known| *known == networks) {
+            return;
+        }
+        self.networks.insert(cluster.clone(), networks);
+        let now = overlaps::overlaps(&self.networks);
+        let before = std::mem::replace(&mut self.overlaps, now);
+        let both: BTreeSet<&ClusterId> = before.keys().chain(self.overlaps.keys()).collect();
+        for cluster in both {
+            if before.get(cluster) != self.overlaps.get(cluster) {
+                self.dirty_info(cluster, dirty);
+            }
         }
     }
 
@@ -252,12 +303,12 @@ impl Planner {
             Resource::Certificate(certificate) => certificate::render(scope, certificate),
             Resource::GlobalRule(rule) => plugins::global_rule(scope, rule),
             Resource::Consumer(_) => unsupported(scope),
+            Resource::ClusterInfo(info) => probes::render(scope, info),
             Resource::Service(_)
             | Resource::EndpointSet(_)
             | Resource::PluginSet(_)
             | Resource::Node(_)
-            | Resource::Export(_)
-            | Resource::ClusterInfo(_) => Rendered::default(),
+            | Resource::Export(_) => Rendered::default(),
         })
     }
 
@@ -290,6 +341,7 @@ impl Planner {
             stored,
             standing: self.standings.get(key).unwrap_or(&none),
             routing: &routing,
+            overlaps: self.overlaps.get(&key.cluster),
         });
         if rendered.refused {
             self.with_previous(key, rendered)

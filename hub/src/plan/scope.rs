@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::PlanOptions;
 use super::id::{Class, hex};
+use super::overlaps::Overlap;
 use super::routing::Routing;
 use crate::change::Stored;
 use crate::federate::{Claim, Standing};
@@ -45,6 +46,8 @@ pub(super) struct Scope<'a> {
     pub(super) standing: &'a Standing,
     /// How the resource's cluster is reached.
     pub(super) routing: &'a Routing,
+    /// What of its pod networks other clusters have, too.
+    pub(super) overlaps: Option<&'a BTreeSet<Overlap>>,
 }
 
 impl Scope<'_> {

@@ -3,32 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::ValueEnum;
 
 use super::{Options, progress};
 use crate::build::Executables;
-
-/// How they are built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Profile {
-    /// Optimized.
-    Release,
-    /// Optimized as a whole, which takes minutes more.
-    Shipped,
-    /// For a look whether the benchmark works.
-    Dev,
-}
-
-impl Profile {
-    /// Cargo's name of it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Release => "release",
-            Self::Shipped => "shipped",
-            Self::Dev => "dev",
-        }
-    }
-}
 
 /// Both binaries.
 #[derive(Debug)]
@@ -45,7 +22,7 @@ impl Binaries {
             return Ok(Self { agent, hub });
         }
         progress(&format!("building agent and hub, profile {}", options.profile.name()));
-        let built = Executables::build(options.profile.name(), &["hubline-agent", "hubline-hub"]).await?;
+        let built = Executables::build(options.profile, &["hubline-agent", "hubline-hub"]).await?;
         Ok(Self {
             agent: built.named("hubline-agent")?,
             hub: built.named("hubline-hub")?,

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::target::Target;
 use super::world::{World, cluster};
-use super::{Options, Profile, progress};
+use super::{Options, progress};
 use crate::build::Executables;
 use crate::ports::free_port;
 use crate::usage::{Usage, usage};
@@ -36,12 +36,8 @@ impl Binary {
         if let Some(hub) = &options.hub {
             return Ok(Self(hub.canonicalize()?));
         }
-        let profile = match options.profile {
-            Profile::Release => "release",
-            Profile::Dev => "dev",
-        };
-        progress(&format!("building the hub, profile {profile}"));
-        let built = Executables::build(profile, &["hubline-hub"]).await?;
+        progress(&format!("building the hub, profile {}", options.profile.name()));
+        let built = Executables::build(options.profile, &["hubline-hub"]).await?;
         Ok(Self(built.named("hubline-hub")?))
     }
 }

@@ -173,3 +173,78 @@ fn objects_of_paths_are_valid() {
         }
     }
 }
+
+fn info(echo: &[&str], network: &str) -> Resource {
+    Resource::ClusterInfo(hubline::model::ClusterInfo {
+        echo: echo.iter().map(|&address| address.to_owned()).collect(),
+        pod_networks: vec![network.to_owned()],
+        ..hubline::model::ClusterInfo::default()
+    })
+}
+
+#[test]
+fn each_path_with_an_echo_has_a_probe_route_that_no_diversion_moves() {
+    let mut world = world(&["a"]);
+    let far = crate::path::Path {
+        echo: vec!["203.0.113.7:7444".parse().unwrap()],
+        ..gateway(1, "203.0.113.7:443", GatewayScheme::Https, true)
+    };
+    world.reach(&cluster("a"), over(vec![pods(0), far]));
+    let key = key(ResourceKind::ClusterInfo, "a");
+    let made = world.apply(&cluster("a"), &[put(&key, info(&["10.0.0.9:7444"], "10.0.0.0/16"))]);
+    let kinds: Vec<_> = made.objects.iter().map(|(id, _)| id.kind).collect();
+    assert_eq!(
+        kinds,
+        [
+            ObjectKind::Upstream,
+            ObjectKind::Upstream,
+            ObjectKind::Route,
+            ObjectKind::Route
+        ]
+    );
+    let uris: Vec<_> = made.objects[2..]
+        .iter()
+        .map(|(id, _)| body(&world, id)["uris"][0].clone())
+        .collect();
+    assert!(uris.contains(&json!("/hubline/echo/a/line-0/*")), "{uris:?}");
+    assert!(made.objects[2..].iter().all(|(id, _)| !id.id.contains("-r-")));
+    world.reach(&cluster("a"), Routing::direct());
+    assert!(
+        world.objects.keys().all(|id| !id.id.contains("-e-")),
+        "one path is nothing to tell apart"
+    );
+}
+
+#[test]
+fn pod_networks_that_overlap_are_reported_in_both_clusters() {
+    let mut world = world(&["a", "b"]);
+    let key = key(ResourceKind::ClusterInfo, "info");
+    for name in ["a", "b"] {
+        world.apply(&cluster(name), &[put(&key, info(&[], "10.0.0.0/16"))]);
+    }
+    let reported: Vec<_> = world
+        .problems
+        .iter()
+        .filter(|(key, _)| key.key.kind == ResourceKind::ClusterInfo)
+        .collect();
+    assert_eq!(reported.len(), 2);
+    assert!(
+        reported
+            .iter()
+            .all(|(_, problems)| problems[0].reason == "OverlappingPodNetworks")
+    );
+    let mapped = crate::path::Path {
+        mapping: vec![crate::path::Mapping {
+            from: "10.0.0.0/8".parse().unwrap(),
+            to: "100.0.0.0/8".parse().unwrap(),
+        }],
+        ..crate::path::Path::direct()
+    };
+    world.reach(&cluster("b"), over(vec![mapped]));
+    assert!(
+        world
+            .problems
+            .keys()
+            .all(|key| key.key.kind != ResourceKind::ClusterInfo)
+    );
+}

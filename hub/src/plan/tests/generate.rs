@@ -228,7 +228,7 @@ pub(super) fn kind() -> impl Strategy<Value = ResourceKind> {
         5 => Just(Route),
         4 => Just(Service),
         5 => prop::sample::select(&[StreamRoute, EndpointSet, Certificate, PluginSet, GlobalRule][..]),
-        4 => prop::sample::select(&KINDS[..]),
+        8 => prop::sample::select(&KINDS[..]),
     ]
 }
 

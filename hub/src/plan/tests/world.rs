@@ -27,6 +27,7 @@ impl World {
             federation: Federation::new(),
             planner: Planner::new(PlanOptions {
                 grants,
+                probes: true,
                 ..PlanOptions::default()
             }),
             objects: BTreeMap::new(),

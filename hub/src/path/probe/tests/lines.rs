@@ -77,6 +77,34 @@ async fn a_connection_that_breaks_is_made_anew_at_once() {
 }
 
 #[tokio::test]
+async fn a_round_outlives_the_end_of_the_kept_connection() {
+    let (listener, address) = listener().await;
+    let closing = tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut question = vec![0; 1024];
+            let read = stream.read(&mut question).await.unwrap();
+            let question = std::str::from_utf8(&question[..read]).unwrap();
+            let nonce = question.split_whitespace().nth(1).unwrap().rsplit('/').next().unwrap();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nhubline-cluster: room-a\r\ncontent-length: {}",
+                nonce.len()
+            );
+            stream
+                .write_all(format!("{head}\r\n\r\n{nonce}").as_bytes())
+                .await
+                .unwrap();
+        }
+    });
+    let (spec, _all) = spec(&[address]);
+    let mut prober = Running::start(spec);
+    for _ in 0..10 {
+        assert!(is_good(&prober.line().await));
+    }
+    closing.abort();
+}
+
+#[tokio::test]
 async fn a_silent_line_is_a_timeout() {
     let (agent, endpoint) = (silent().await, refusing().await);
     let (mut spec, all) = spec(&[agent.address]);

@@ -219,11 +219,13 @@ impl Running {
 
     /// The next evidence of a vantage.
     pub(super) async fn next(&mut self, vantage: &Vantage) -> Evidence {
+        let found = tokio::time::timeout(PATIENCE, self.find(vantage)).await;
+        found.unwrap_or_else(|_| panic!("nothing comes from {vantage}"))
+    }
+
+    async fn find(&mut self, vantage: &Vantage) -> Evidence {
         loop {
-            let (of, path, evidence) = tokio::time::timeout(PATIENCE, self.findings.recv())
-                .await
-                .unwrap()
-                .unwrap();
+            let (of, path, evidence) = self.findings.recv().await.unwrap();
             assert_eq!((of, path.as_ref()), (cluster(), "leased-line"));
             if evidence.vantage == *vantage {
                 return evidence;
@@ -238,8 +240,9 @@ impl Running {
 
     /// Waits for a result of a vantage, and gives those that came before.
     pub(super) async fn until(&mut self, vantage: &Vantage, wanted: impl Fn(&ProbeResult) -> bool) -> Vec<ProbeResult> {
-        let mut before = Vec::new();
+        let (mut before, began) = (Vec::new(), Instant::now());
         loop {
+            assert!(began.elapsed() < PATIENCE, "{before:?}");
             let result = self.next(vantage).await.result;
             let found = wanted(&result);
             before.push(result);

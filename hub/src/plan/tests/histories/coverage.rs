@@ -52,7 +52,7 @@ impl Hub {
 }
 
 /// Cases that are looked at.
-const CASES: usize = 240;
+const CASES: usize = 320;
 
 fn wanted() -> Vec<String> {
     let of_kind = |kind: ResourceKind| {
