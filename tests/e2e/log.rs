@@ -11,8 +11,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// All of our own but what the sandbox says of each request, and of others what says what they do.
-const FILTER: &str =
-    "debug,hubline=trace,hubline_agent=trace,hubline_hub=trace,hubline_sandbox=debug,h2=info,hyper=info,tower=info,rustls=info";
+const FILTER: &str = "debug,hubline=trace,hubline_agent=trace,hubline_hub=trace,hubline_sandbox=debug,h2=info,hyper=info,tower=info,rustls=info";
 
 /// How much of it a failure shows.
 const TAIL_LINES: usize = 60;

@@ -85,7 +85,7 @@ async fn a_burst_moves_what_a_diversion_cannot() -> Result<()> {
         .await?;
     let moved = Instant::now();
     load.until_sent(2 * RATE as usize).await?;
-    let requests = load.stop().await?;
+    let requests = load.stop_since(cut.at).await?;
     let writes = world.system.apisix.writes();
     cut.record("black hole, 50 services of 3 pods, burst", "a", &requests, &writes);
     requests.after(moved).ensure_good("after the burst")?;

@@ -39,6 +39,7 @@ impl Cut {
     /// What it cost those who asked; `writes` are those since the cut.
     pub(crate) fn record(self, what: &str, cluster: &str, requests: &Requests, writes: &[Call]) {
         let since = |moment: Instant| moment.saturating_duration_since(self.at);
+        let caught = requests.under_way(self.at).failed().len();
         let requests = requests.after(self.at);
         let verdict = self.verdict(cluster);
         let calls = || writes.iter().map(|call| since(call.at));
@@ -52,6 +53,7 @@ impl Cut {
             moved: calls().max(),
             last_failed: requests.last_failed().map(since),
             writes: writes.len(),
+            caught,
         };
         TABLE.lock().unwrap_or_else(PoisonError::into_inner).push(measured);
     }

@@ -101,7 +101,7 @@ async fn two_thousand_services_one_write() -> Result<()> {
     apisix.wait_until("rule and routes", PATIENCE, whole).await?;
     let moved = Instant::now();
     load.until_sent(2 * RATE as usize).await?;
-    let requests = load.stop().await?;
+    let requests = load.stop_since(cut.at).await?;
     let writes = world.system.apisix.writes();
     cut.record("black hole, 2,000 services, gateway", "a", &requests, &writes);
     requests.after(moved).ensure_good("after the switch")?;

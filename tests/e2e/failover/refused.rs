@@ -99,7 +99,7 @@ async fn bursts_instead(obstacle: Obstacle) -> Result<()> {
         .await?;
     let moved = tokio::time::Instant::now();
     load.until_sent(RATE as usize / 2).await?;
-    let requests = load.stop().await?;
+    let requests = load.stop_since(cut.at).await?;
     let writes = world.system.apisix.writes();
     cut.record(&format!("black hole, {obstacle:?}, burst"), "a", &requests, &writes);
     requests.after(moved).ensure_good("after the burst")?;

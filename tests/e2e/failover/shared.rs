@@ -64,5 +64,8 @@ async fn two_clusters_behind_one_gateway_are_one_rule() -> Result<()> {
     }
     world.until_not_diverted().await?;
     load.until_sent(20).await?;
-    load.stop().await?.after(moved).ensure_good("from the diversion on")
+    load.stop_since(moved)
+        .await?
+        .after(moved)
+        .ensure_good("from the diversion on")
 }

@@ -23,11 +23,16 @@ pub(crate) struct World {
 
 /// A cluster with these paths; `more` is added to its configuration.
 pub(crate) fn cluster(room: &Room, paths: &[Value], more: &Value) -> Result<ClusterConfig> {
-    let mut config = json!({"name": room.name(), "paths": paths});
-    if let (Some(config), Some(more)) = (config.as_object_mut(), more.as_object()) {
-        config.extend(more.clone());
-    }
+    let config = merged(json!({"name": room.name(), "paths": paths}), more);
     Ok(serde_json::from_value(config)?)
+}
+
+/// An object with the fields of another.
+pub(crate) fn merged(mut one: Value, other: &Value) -> Value {
+    if let (Some(fields), Some(more)) = (one.as_object_mut(), other.as_object()) {
+        fields.extend(more.clone());
+    }
+    one
 }
 
 /// A cluster with the private line first, and the gateway second.

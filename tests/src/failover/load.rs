@@ -1,6 +1,7 @@
 //! A client with an open loop: it asks at its rate whether or not earlier requests were answered, so that what hangs
 //! makes nothing else wait.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,7 @@ struct Count {
 #[derive(Debug)]
 pub struct Load {
     count: watch::Receiver<Count>,
+    since: watch::Sender<Option<Instant>>,
     stop: CancellationToken,
     task: JoinHandle<Vec<Asked>>,
 }
@@ -68,8 +70,10 @@ impl Load {
         let hosts: Vec<Arc<str>> = hosts.iter().map(|host| host.as_str().into()).collect();
         ensure!(!hosts.is_empty() && per_second > 0, "nothing to ask for");
         let (sender, count) = watch::channel(Count::default());
-        let stop = CancellationToken::new();
+        let (since, stop) = (watch::Sender::new(None), CancellationToken::new());
         let asking = Asking {
+            since: since.subscribe(),
+            under_way: BTreeMap::new(),
             client,
             url: format!("http://{gateway}/"),
             hosts,
@@ -77,7 +81,12 @@ impl Load {
         };
         let every = Duration::from_secs(1) / per_second;
         let task = tokio::spawn(asking.run(every, stop.clone()));
-        Ok(Self { count, stop, task })
+        Ok(Self {
+            count,
+            since,
+            stop,
+            task,
+        })
     }
 
     /// Waits until so many more requests were sent.
@@ -123,9 +132,21 @@ impl Load {
         self.stop.cancel();
         Ok(Requests(self.task.await?))
     }
+
+    /// As [`Load::stop`], but gives up what was sent before this moment and is still under way: it counts as failed.
+    ///
+    /// # Errors
+    /// When the client panicked.
+    pub async fn stop_since(self, moment: Instant) -> Result<Requests> {
+        self.since.send_replace(Some(moment));
+        self.stop().await
+    }
 }
 
 struct Asking {
+    since: watch::Receiver<Option<Instant>>,
+    /// By number.
+    under_way: BTreeMap<usize, (Instant, Arc<str>)>,
     client: reqwest::Client,
     url: String,
     hosts: Vec<Arc<str>>,
@@ -133,35 +154,61 @@ struct Asking {
 }
 
 impl Asking {
-    async fn run(self, every: Duration, stop: CancellationToken) -> Vec<Asked> {
+    async fn run(mut self, every: Duration, stop: CancellationToken) -> Vec<Asked> {
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let (mut running, mut asked) = (JoinSet::new(), Vec::new());
-        let mut hosts = self.hosts.iter().cycle();
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                _ = ticks.tick() => if let Some(host) = hosts.next() {
-                    running.spawn(ask(self.client.clone(), self.url.clone(), Arc::clone(host)));
-                    self.count.send_modify(|count| count.sent += 1);
-                },
-                Some(Ok(one)) = running.join_next() => self.take(one, &mut asked),
+                _ = ticks.tick() => self.send(&mut running),
+                Some(Ok((number, one))) = running.join_next() => self.take(number, one, &mut asked),
             }
         }
-        while let Some(one) = running.join_next().await {
-            one.into_iter().for_each(|one| self.take(one, &mut asked));
+        while self.awaits()
+            && let Some(Ok((number, one))) = running.join_next().await
+        {
+            self.take(number, one, &mut asked);
         }
+        asked.extend(self.under_way.into_values().map(given_up));
         asked.sort_by_key(|one| one.sent);
         asked
     }
 
-    fn take(&self, one: Asked, asked: &mut Vec<Asked>) {
+    fn send(&mut self, running: &mut JoinSet<(usize, Asked)>) {
+        let number = self.count.borrow().sent;
+        let host = Arc::clone(&self.hosts[number % self.hosts.len()]);
+        self.under_way.insert(number, (Instant::now(), Arc::clone(&host)));
+        let asking = ask(self.client.clone(), self.url.clone(), host);
+        running.spawn(async move { (number, asking.await) });
+        self.count.send_modify(|count| count.sent += 1);
+    }
+
+    /// Whether something is under way that is not given up.
+    fn awaits(&self) -> bool {
+        let since = *self.since.borrow();
+        let mut sent = self.under_way.values().map(|(sent, _)| *sent);
+        sent.any(|sent| since.is_none_or(|since| sent > since))
+    }
+
+    fn take(&mut self, number: usize, one: Asked, asked: &mut Vec<Asked>) {
+        self.under_way.remove(&number);
         self.count.send_modify(|count| {
             count.answered += 1;
             count.failed += usize::from(one.failed());
             count.good_in_a_row = if one.failed() { 0 } else { count.good_in_a_row + 1 };
         });
         asked.push(one);
+    }
+}
+
+fn given_up((sent, host): (Instant, Arc<str>)) -> Asked {
+    Asked {
+        host,
+        sent,
+        took: sent.elapsed(),
+        status: None,
+        backend: None,
     }
 }
 
@@ -202,6 +249,12 @@ impl Requests {
     #[must_use]
     pub fn after(&self, moment: Instant) -> Self {
         self.filtered(|one| one.sent > moment)
+    }
+
+    /// Those that were under way at this moment.
+    #[must_use]
+    pub fn under_way(&self, moment: Instant) -> Self {
+        self.filtered(|one| one.sent <= moment && one.sent + one.took > moment)
     }
 
     fn filtered(&self, such: impl Fn(&&Asked) -> bool) -> Self {

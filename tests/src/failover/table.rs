@@ -26,6 +26,8 @@ pub struct Measured {
     pub last_failed: Option<Duration>,
     /// Writes at the target.
     pub writes: usize,
+    /// Requests that were under way at the cut, and failed or hung until nobody waited any more: up to the read timeout.
+    pub caught: usize,
 }
 
 /// Rows of it.
@@ -66,6 +68,7 @@ impl Table {
             "cut to last write",
             "cut to last failed",
             "writes",
+            "caught under way",
         ]);
         for row in &self.0 {
             drawn.add_row([
@@ -78,6 +81,7 @@ impl Table {
                 maybe(row.moved),
                 maybe(row.last_failed),
                 row.writes.to_string(),
+                row.caught.to_string(),
             ]);
         }
         drawn.to_string()
