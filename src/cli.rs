@@ -1,10 +1,12 @@
-//! The `hubline` command line: shows what a hub knows, and makes certificates.
+//! The `hubline` command line: shows what a hub knows, orders about paths, and makes certificates.
 //!
-//! It only reads the hub's API, as JSON, and knows nothing of the hub's own types.
+//! It only speaks to the hub's API, in JSON, and knows nothing of the hub's own types.
 
 mod certs;
 mod client;
 mod error;
+mod events;
+mod path;
 mod show;
 mod table;
 #[cfg(test)]
@@ -28,6 +30,9 @@ Examples:
   hubline routes --cluster a -o wide       what cluster a serves, and what became of it
   hubline routes --host shop.example.com   who serves a host
   hubline problems                         what is not in force, and why
+  hubline paths                            which way each cluster is reached, and how well
+  hubline path drain a line --for 2h --why 'provider works on the line'
+  hubline events --follow                  what happens to paths
   hubline desired --kind upstreams -o json the objects as the hub wants them in APISIX
   hubline certs init --hub-name hub.example.com,10.0.0.5
   hubline certs agent a                    the certificate by which an agent speaks for cluster a
@@ -35,7 +40,7 @@ Examples:
 
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the hub was not reached.";
 
-/// Shows what a Hubline hub knows, and makes certificates for hub and agents.
+/// Shows what a Hubline hub knows, orders about paths, and makes certificates for hub and agents.
 #[derive(Debug, Parser)]
 #[command(name = "hubline", version, after_help = EXAMPLES)]
 struct Cli {
@@ -57,6 +62,13 @@ enum Command {
     Problems(ProblemArguments),
     /// The last writes to APISIX, each with its cause
     Writes(WriteArguments),
+    /// Paths: which way each cluster is reached, and how well each works
+    Paths(PathsArguments),
+    /// Orders about paths: pin, drain, freeze, with a time limit and a reason
+    #[command(subcommand)]
+    Path(path::Command),
+    /// What happened to paths, and what happens
+    Events(events::Arguments),
     /// Makes a certificate authority and certificates for hub and agents
     #[command(subcommand)]
     Certs(certs::Command),
@@ -139,6 +151,14 @@ struct DesiredArguments {
 }
 
 #[derive(Debug, Args)]
+struct PathsArguments {
+    /// Only this cluster
+    cluster: Option<String>,
+    #[command(flatten)]
+    hub: HubArguments,
+}
+
+#[derive(Debug, Args)]
 struct ProblemArguments {
     #[command(flatten)]
     filter: Filter,
@@ -157,20 +177,30 @@ struct WriteArguments {
 
 /// Runs the command line of this process.
 pub async fn main() -> ExitCode {
-    let stdout = std::io::stdout();
+    match main_of_process().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}
+
+async fn main_of_process() -> Result<(), CliError> {
+    let mut stdout = std::io::stdout();
     let style = if stdout.is_terminal() {
         table::Style::Terminal
     } else {
         table::Style::Plain
     };
+    let cli = Cli::try_parse_from(std::env::args_os())?;
+    if let Command::Events(arguments) = &cli.command {
+        return events::run(arguments, &mut stdout)
+            .await
+            .or_else(CliError::unless_nobody_reads);
+    }
     // Written whole at the end, so that a reader that stops early (`head`) is no error in the middle.
     let mut output = Vec::new();
-    let result = run(std::env::args_os(), style, &mut output).await;
-    let written = stdout.lock().write_all(&output).or_else(CliError::unless_reader_left);
-    match result.and(written.map_err(CliError::Output)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => error.report(),
-    }
+    let result = run(cli, style, &mut output).await;
+    let written = stdout.lock().write_all(&output).map_err(CliError::Output);
+    result.and(written.or_else(CliError::unless_nobody_reads))
 }
 
 /// Runs one command line, the command's own name first, as a script would; gives what it prints on success.
@@ -179,29 +209,33 @@ pub async fn main() -> ExitCode {
 /// [`CliError`], whose text is what stderr would show.
 pub async fn output_of(arguments: impl Iterator<Item = OsString>) -> Result<String, CliError> {
     let mut output = Vec::new();
-    run(arguments, table::Style::Plain, &mut output).await?;
+    run(Cli::try_parse_from(arguments)?, table::Style::Plain, &mut output).await?;
     Ok(String::from_utf8_lossy(&output).into_owned())
 }
 
 /// Runs one command line; what it prints on success goes to `output`.
-async fn run(
-    arguments: impl Iterator<Item = OsString>,
-    style: table::Style,
-    output: &mut Vec<u8>,
-) -> Result<(), CliError> {
-    let cli = Cli::try_parse_from(arguments)?;
+async fn run(cli: Cli, style: table::Style, output: &mut Vec<u8>) -> Result<(), CliError> {
     let (hub, query) = match cli.command {
         Command::Version => return version(output),
         Command::Certs(command) => return certs::run(&command, output),
+        Command::Path(command) => return path::run(command, style, output).await,
+        Command::Events(arguments) => return events::run(&arguments, output).await,
         Command::Clusters(arguments) => (arguments.hub, show::clusters(arguments.cluster)),
         Command::Routes(arguments) => (arguments.hub, show::routes(arguments.filter, arguments.host)),
         Command::Services(arguments) => (arguments.hub, show::services(arguments.filter, arguments.name)),
         Command::Desired(arguments) => (arguments.hub, show::desired(arguments.filter, arguments.kind)),
         Command::Problems(arguments) => (arguments.hub, show::problems(arguments.filter)),
         Command::Writes(arguments) => (arguments.hub, show::writes(arguments.limit)),
+        Command::Paths(arguments) => (arguments.hub, show::paths(arguments.cluster)),
     };
     let answer = client::get(&hub.hub, &query).await?;
     show::print(&query, &answer, hub.output, style, output).map_err(CliError::Output)
+}
+
+/// Says something beside the output, on stderr.
+#[expect(clippy::print_stderr, reason = "progress belongs there")]
+fn say(text: &str) {
+    eprintln!("hubline: {text}");
 }
 
 fn version(output: &mut Vec<u8>) -> Result<(), CliError> {

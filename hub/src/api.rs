@@ -2,15 +2,20 @@
 //!
 //! Every answer comes from one load of the [`View`], so that it is consistent in itself; its version is in the header
 //! `x-hubline-version`. The JSON types are this module's own: the model and the plan may change without them.
-//! Private keys, credentials and plugin configurations are replaced by fingerprints. Read only: orders come later.
+//! Private keys, credentials and plugin configurations are replaced by fingerprints. Nothing can be changed here but
+//! people's orders about paths (`/v1/orders`).
 
 mod answer;
 mod certificate;
 mod cluster;
 mod desired;
+mod event;
 mod health;
 mod index;
 mod name;
+mod order;
+mod path;
+mod peer;
 mod problem;
 mod query;
 mod redact;
@@ -29,11 +34,12 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
-use axum::routing::get;
+use axum::routing::{delete, get};
 use hubline::telemetry::Metrics;
 use tokio::sync::{Semaphore, watch};
 
 use crate::ingest::Sessions;
+use crate::path::actor::PathHandle;
 use crate::view::View;
 use certificate::Certificates;
 
@@ -44,7 +50,7 @@ pub use write::{WriteBody, WriteLog};
 pub const VERSION_HEADER: &str = "x-hubline-version";
 
 /// Paths of the API, as errors show them.
-const PATHS: [&str; 10] = [
+const PATHS: [&str; 15] = [
     "/livez",
     "/readyz",
     "/metrics",
@@ -55,6 +61,11 @@ const PATHS: [&str; 10] = [
     "/v1/desired",
     "/v1/problems",
     "/v1/writes",
+    "/v1/paths",
+    "/v1/paths/{name}",
+    "/v1/events",
+    "/v1/orders",
+    "/v1/orders/{id}",
 ];
 
 /// Answers that are built at the same time. A whole list of 100,000 routes takes some 100 MB while it is built.
@@ -69,6 +80,9 @@ pub struct ApiState {
     writes: WriteLog,
     certificates: Certificates,
     builds: Arc<Semaphore>,
+    paths: Option<PathHandle>,
+    run: event::Run,
+    readers: Arc<Semaphore>,
 }
 
 impl fmt::Debug for ApiState {
@@ -89,6 +103,9 @@ impl ApiState {
             writes,
             certificates: Certificates::default(),
             builds: Arc::new(Semaphore::new(MAX_BUILDS)),
+            paths: None,
+            run: event::Run::new(),
+            readers: Arc::new(Semaphore::new(event::MAX_READERS)),
         }
     }
 
@@ -99,6 +116,19 @@ impl ApiState {
             certificates: Certificates::of(sessions),
             ..self
         }
+    }
+
+    /// Shows these paths and what happens to them, and takes orders about them.
+    #[must_use]
+    pub fn with_paths(self, paths: PathHandle) -> Self {
+        Self {
+            paths: Some(paths),
+            ..self
+        }
+    }
+
+    fn paths(&self) -> Result<&PathHandle, refusal::Refusal> {
+        self.paths.as_ref().ok_or_else(path::ending)
     }
 }
 
@@ -115,9 +145,14 @@ pub fn router(state: ApiState) -> Router {
         .route("/v1/desired", get(desired::list))
         .route("/v1/problems", get(problem::list))
         .route("/v1/writes", get(write::list))
+        .route("/v1/paths", get(path::list))
+        .route("/v1/paths/{name}", get(path::one))
+        .route("/v1/events", get(event::follow))
+        .route("/v1/orders", get(order::list).post(order::make))
+        .route("/v1/orders/{id}", delete(order::release))
         .fallback(refusal::no_such_path)
         .method_not_allowed_fallback(refusal::no_such_method)
         .layer(from_fn(refusal::no_body))
-        .layer(DefaultBodyLimit::max(0))
+        .layer(DefaultBodyLimit::max(order::MAX_BYTES))
         .with_state(state)
 }

@@ -113,8 +113,9 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
     let driver = Driver::new(Arc::new(sink), wanted, options::driver(&config, ownership), reports);
     let (inbound, events) = mpsc::channel(INBOUND);
     let service = Ingest::new(settings, clusters, inbound, Arc::clone(&sessions), ingest_metrics);
-    let state =
-        ApiState::new(view, watch::channel(true).1, metrics, options::write_log(writes)).with_sessions(sessions);
+    let state = ApiState::new(view, watch::channel(true).1, metrics, options::write_log(writes))
+        .with_sessions(sessions)
+        .with_paths(path_handle);
 
     tracing::info!(hub = config.hub, agents = %config.listen.agents, api = %config.listen.api, target = config.target.name, "hub begins");
     let token = shutdown.child_token();

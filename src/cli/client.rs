@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use reqwest::{Client, Url};
+use reqwest::{Client, ClientBuilder, Method, Response, StatusCode, Url};
 use serde_json::Value;
 
 use super::CliError;
@@ -15,6 +15,9 @@ use super::show::Query;
 
 /// The longest wait for an answer: a whole list of 100,000 routes takes seconds.
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The longest silence in an answer without an end: three of the hub's signs of life, of which it gives one in 15 s.
+const SILENCE: Duration = Duration::from_secs(45);
 
 /// Where a hub's API is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,21 +55,46 @@ impl fmt::Display for HubAddress {
     }
 }
 
-/// Asks once.
-pub(super) async fn get(address: &HubAddress, query: &Query) -> Result<Value, CliError> {
-    let failed = |error: &reqwest::Error| unreachable(address, error);
-    let (client, mut url) = client(address).map_err(|error| failed(&error))?;
-    url.set_path(&query.path);
-    if !query.parameters.is_empty() {
-        url.query_pairs_mut().extend_pairs(&query.parameters);
+/// What is asked of a hub.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) parameters: Vec<(&'static str, String)>,
+    pub(super) body: Option<Value>,
+}
+
+impl Request {
+    pub(super) fn get(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::GET,
+            path: path.into(),
+            parameters: Vec::new(),
+            body: None,
+        }
     }
-    let answer = client.get(url).send().await.map_err(|error| failed(&error))?;
-    let status = answer.status();
-    let text = answer.text().await.map_err(|error| failed(&error))?;
-    let body: Value = serde_json::from_str(&text).map_err(|_| CliError::NotAHub {
-        address: address.to_string(),
-        reason: format!("status {status}, and the answer is no JSON"),
-    })?;
+
+    pub(super) fn delete(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::DELETE,
+            ..Self::get(path)
+        }
+    }
+}
+
+/// Asks for what is to be shown.
+pub(super) async fn get(address: &HubAddress, query: &Query) -> Result<Value, CliError> {
+    let request = Request {
+        parameters: query.parameters.clone(),
+        ..Request::get(query.path.clone())
+    };
+    ask(address, &request).await
+}
+
+/// Asks once.
+pub(super) async fn ask(address: &HubAddress, request: &Request) -> Result<Value, CliError> {
+    let answer = send(address, request, Client::builder().timeout(TIMEOUT)).await?;
+    let (status, body) = json(address, answer).await?;
     if status.is_success() {
         Ok(body)
     } else {
@@ -74,9 +102,53 @@ pub(super) async fn get(address: &HubAddress, query: &Query) -> Result<Value, Cl
     }
 }
 
-fn client(address: &HubAddress) -> reqwest::Result<(Client, Url)> {
+/// Asks for an answer without an end.
+pub(super) async fn stream(address: &HubAddress, request: &Request) -> Result<Response, CliError> {
+    let builder = Client::builder().connect_timeout(TIMEOUT).read_timeout(SILENCE);
+    let answer = send(address, request, builder).await?;
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    // A hub that stops refuses for the moment only.
+    if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+        let (_, body) = json(address, answer).await?;
+        return Err(CliError::Unreachable {
+            address: address.to_string(),
+            reason: body["reason"].as_str().unwrap_or("not now").to_owned(),
+            advice: advice(address, None),
+        });
+    }
+    let (status, body) = json(address, answer).await?;
+    Err(refused(address, &body, status.as_u16()))
+}
+
+async fn send(address: &HubAddress, request: &Request, builder: ClientBuilder) -> Result<Response, CliError> {
+    let failed = |error: &reqwest::Error| unreachable(address, error);
+    let (client, mut url) = client(address, builder).map_err(|error| failed(&error))?;
+    url.set_path(&request.path);
+    if !request.parameters.is_empty() {
+        url.query_pairs_mut().extend_pairs(&request.parameters);
+    }
+    let mut asked = client.request(request.method.clone(), url);
+    if let Some(body) = &request.body {
+        asked = asked.json(body);
+    }
+    asked.send().await.map_err(|error| failed(&error))
+}
+
+async fn json(address: &HubAddress, answer: Response) -> Result<(StatusCode, Value), CliError> {
+    let status = answer.status();
+    let text = answer.text().await.map_err(|error| unreachable(address, &error))?;
+    let body = serde_json::from_str(&text).map_err(|_| CliError::NotAHub {
+        address: address.to_string(),
+        reason: format!("status {status}, and the answer is no JSON"),
+    })?;
+    Ok((status, body))
+}
+
+fn client(address: &HubAddress, builder: ClientBuilder) -> reqwest::Result<(Client, Url)> {
     // A proxy from the environment would be asked for the hub's host name.
-    let builder = Client::builder().timeout(TIMEOUT).no_proxy();
+    let builder = builder.no_proxy();
     match address {
         HubAddress::Http(url) => Ok((builder.build()?, url.clone())),
         HubAddress::Unix(path) => {
@@ -109,6 +181,20 @@ fn refused(address: &HubAddress, body: &Value, status: u16) -> CliError {
         } else {
             format!("; allowed: {}", allowed.join(", "))
         },
+        advice: if body["canBeForced"] == true {
+            "\n  --force does it all the same".to_owned()
+        } else {
+            String::new()
+        },
+    }
+}
+
+/// Why an answer broke off.
+pub(super) fn reason(error: &reqwest::Error) -> String {
+    match io_kind(error) {
+        Some(kind) => kind.to_string(),
+        None if error.is_timeout() => format!("no sign of life within {} s", SILENCE.as_secs()),
+        None => root_cause(error),
     }
 }
 

@@ -24,7 +24,7 @@ pub enum CliError {
         advice: String,
     },
     /// The hub answered with a refusal.
-    #[error("hub at {address}: {reason}{allowed}")]
+    #[error("hub at {address}: {reason}{allowed}{advice}")]
     Refused {
         /// As given.
         address: String,
@@ -32,6 +32,8 @@ pub enum CliError {
         reason: String,
         /// What it would accept; empty when it does not say.
         allowed: String,
+        /// What to do; begins with a new line, or empty.
+        advice: String,
     },
     /// What answered is no hub.
     #[error("{address} answered, but not as a hub does: {reason}\n  check --hub and HUBLINE_HUB")]
@@ -67,10 +69,10 @@ pub enum CliError {
 
 impl CliError {
     /// A reader that left (`| head`) has what it wanted.
-    pub(super) fn unless_reader_left(error: io::Error) -> io::Result<()> {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Ok(()),
-            _ => Err(error),
+    pub(super) fn unless_nobody_reads(self) -> Result<(), Self> {
+        match self {
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => Err(other),
         }
     }
 

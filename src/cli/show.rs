@@ -1,5 +1,7 @@
 //! What to ask the hub, and the columns in which the answer is shown.
 
+mod paths;
+
 use std::io::{self, Write};
 
 use serde_json::Value;
@@ -7,12 +9,16 @@ use serde_json::Value;
 use super::table::{self, Style};
 use super::{Filter, Output};
 
+pub(super) use paths::{orders, paths, word};
+
 /// A request, and how its answer is shown.
 #[derive(Debug)]
 pub(super) struct Query {
     pub(super) path: String,
     pub(super) parameters: Vec<(&'static str, String)>,
     columns: &'static [Column],
+    /// What becomes a row each.
+    rows: fn(&Value) -> Vec<Value>,
 }
 
 /// A column: its header, where it stands, and how it becomes a text.
@@ -138,6 +144,7 @@ pub(super) fn clusters(name: Option<String>) -> Query {
         path,
         parameters: Vec::new(),
         columns: CLUSTERS,
+        rows: items,
     }
 }
 
@@ -174,6 +181,7 @@ fn query<const N: usize>(
         path: path.to_owned(),
         parameters: given.filter_map(|(name, value)| Some((name, value?))).collect(),
         columns,
+        rows: items,
     }
 }
 
@@ -190,17 +198,20 @@ pub(super) fn print(
     }
     let columns: Vec<_> = query.columns.iter().filter(|column| shown(column, output)).collect();
     let header: Vec<_> = columns.iter().map(|column| column.header).collect();
-    // A single object is shown as a list of one.
-    let items = match answer["items"].as_array() {
-        Some(items) => items.as_slice(),
-        None => std::slice::from_ref(answer),
-    };
     let row = |item: &Value| columns.iter().map(|column| (column.cell)(item)).collect();
-    let rows: Vec<_> = items.iter().map(row).collect();
+    let rows: Vec<_> = (query.rows)(answer).iter().map(row).collect();
     if rows.is_empty() && style == Style::Terminal {
         return writeln!(out, "none");
     }
     out.write_all(table::render(style, &header, rows).as_bytes())
+}
+
+/// A single object is shown as a list of one.
+fn items(answer: &Value) -> Vec<Value> {
+    match answer["items"].as_array() {
+        Some(items) => items.clone(),
+        None => vec![answer.clone()],
+    }
 }
 
 fn shown(column: &Column, output: Output) -> bool {
@@ -208,7 +219,7 @@ fn shown(column: &Column, output: Output) -> bool {
 }
 
 /// A value as a cell; nothing for null.
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
@@ -237,7 +248,7 @@ fn each(list: &Value, cell: fn(&Value) -> String) -> String {
 }
 
 /// A time to the second.
-fn moment(time: &Value) -> String {
+pub(super) fn moment(time: &Value) -> String {
     let text = text(time);
     match text.split_once('.') {
         Some((seconds, _)) => format!("{seconds}Z"),

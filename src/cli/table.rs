@@ -39,7 +39,7 @@ pub(super) fn render(style: Style, header: &[&str], rows: Vec<Vec<String>>) -> S
 }
 
 /// Without control characters, by which a name or message from a cluster could steer the terminal.
-fn clean(cell: &str) -> String {
+pub(super) fn clean(cell: &str) -> String {
     let text: String = cell
         .chars()
         .map(|letter| if letter.is_control() { ' ' } else { letter })

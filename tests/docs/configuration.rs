@@ -114,6 +114,31 @@ fn assert_variables(rows: &BTreeMap<String, Row>) {
     }
 }
 
+/// A cluster of which only what must be set is set.
+const LEAST: &str = "
+target: {admin: {addresses: ['http://10.0.0.5:9180'], keyFile: key}}
+clusters:
+- name: a
+  checks: {}
+  paths:
+  - {name: nodes, kind: private-line, rank: 0, reach: node-ports, nodePorts: {}}
+  - {name: gateway, kind: public-network, rank: 1, reach: gateway, gateway: {addresses: ['203.0.113.7:80']}}
+  - name: target
+    kind: public-network
+    rank: 2
+    reach: pods
+    targets: [{name: web, kind: http, address: '203.0.113.7:80', http: {}}]
+";
+
+/// As [`assert_defaults`], of what stands in lists.
+fn assert_defaults_in_lists(rows: &BTreeMap<String, Row>, least: &BTreeMap<String, Value>) {
+    let has_default = |key: &String| !rows[key].default.starts_with("must");
+    let least = least.iter().filter(|(key, _)| key.contains("[]") && has_default(key));
+    let least: BTreeMap<_, _> = least.map(|(key, value)| (key.clone(), value.clone())).collect();
+    assert!(least.len() > 20, "only {least:?}");
+    assert_defaults(rows, &least);
+}
+
 #[test]
 fn the_page_has_every_key_of_the_agent() {
     let page = page();
@@ -140,5 +165,7 @@ fn the_page_has_every_key_of_the_hub() {
     let defaults = keys_of(&HubConfig::default());
     assert_complete(&rows, &[defaults.clone(), keys_of(&example)]);
     assert_defaults(&rows, &defaults);
+    let least = keys_of(&HubConfig::parse("least", LEAST).unwrap());
+    assert_defaults_in_lists(&rows, &least);
     assert_variables(&rows);
 }

@@ -1,11 +1,15 @@
-//! `cargo demo`: two clusters (directories of manifests), their agents, a hub, an APISIX and pods that answer.
+//! `cargo demo`: two clusters (directories of manifests) with two lines to each, their agents, a hub, an APISIX and
+//! pods that answer.
 //!
 //! The same parts serve as a check (`--once`) and as something to play with.
 
 mod check;
+mod gateway;
 mod pods;
 mod prompt;
+mod site;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -63,7 +67,7 @@ struct Demo {
 /// What did not start or did not work.
 pub async fn run(options: Options) -> Result<()> {
     let mut out = std::io::stdout();
-    writeln!(out, "starting APISIX, hub, two agents and four pods ...")?;
+    writeln!(out, "starting APISIX, hub, two agents, four pods and two gateways ...")?;
     let mut demo = Demo::start(&options).await?;
     if options.once {
         check::run(&mut demo, &mut out).await
@@ -94,8 +98,10 @@ impl Demo {
         let mut system = System::start_with(&names, apisix, target).await?;
         let folder = system.folder().join("clusters");
         let pods = Pods::start(&folder, options.pod_address).await?;
+        configure(&mut system, &pods, stand_in).await?;
         for (cluster, ..) in APPS {
-            system.start_agent(cluster, Source::Manifests(&folder.join(cluster)))?;
+            let echo = pods.site(cluster)?.echo;
+            system.start_agent_with_echo(cluster, Source::Manifests(&folder.join(cluster)), echo)?;
         }
         Ok(Self {
             system,
@@ -116,6 +122,27 @@ impl Demo {
     fn socket(&self) -> PathBuf {
         self.system.folder().join("hub.sock")
     }
+
+    /// What `hubline paths` shows.
+    async fn paths(&self) -> Result<String> {
+        let hub = format!("unix:{}", self.socket().display());
+        let arguments = ["hubline", "paths", "--hub", &hub].map(OsString::from);
+        Ok(hubline::cli::output_of(arguments.into_iter()).await?)
+    }
+}
+
+/// Tells the hub of the paths, which are known once the pods are there.
+async fn configure(system: &mut System, pods: &Pods, stand_in: bool) -> Result<()> {
+    let sites = APPS.iter().map(|(cluster, ..)| pods.site(cluster)?.config());
+    let clusters = sites.collect::<Result<_>>()?;
+    let instance = system.apisix.gateway_addr().to_string();
+    let config = system.config();
+    config.clusters = clusters;
+    if stand_in {
+        config.target.gateways = vec![instance.parse()?];
+    }
+    system.stop_hub().await?;
+    system.start_hub()
 }
 
 /// On APISIX's usual ports where they are free and somebody may want to type them.

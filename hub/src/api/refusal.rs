@@ -3,12 +3,15 @@
 use axum::Json;
 use axum::body::HttpBody;
 use axum::extract::Request;
-use axum::http::{StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::PATHS;
+
+/// What takes a body.
+const ORDERS: &str = "/v1/orders";
 
 /// A refused request.
 #[derive(Debug)]
@@ -18,6 +21,7 @@ pub(super) struct Refusal {
 }
 
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Body {
     /// A word for programs.
     error: &'static str,
@@ -25,6 +29,9 @@ struct Body {
     reason: String,
     /// What would be accepted instead.
     allowed: Vec<String>,
+    /// Of an order: whether it would be taken with `force`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    can_be_forced: Option<bool>,
 }
 
 impl Refusal {
@@ -40,8 +47,15 @@ impl Refusal {
                 error,
                 reason: reason.into(),
                 allowed: allowed.iter().map(ToString::to_string).collect(),
+                can_be_forced: None,
             },
         }
+    }
+
+    /// Says whether `force` would help.
+    pub(super) fn with_force(mut self, can_be_forced: bool) -> Self {
+        self.body.can_be_forced = Some(can_be_forced);
+        self
     }
 
     pub(super) fn internal(reason: &dyn std::fmt::Display) -> Self {
@@ -64,29 +78,30 @@ pub(super) async fn no_such_path(uri: Uri) -> Refusal {
 }
 
 pub(super) async fn no_such_method(request: Request) -> Refusal {
-    let reason = format!(
-        "method {} is not allowed on {:?}",
-        request.method(),
-        request.uri().path()
-    );
-    Refusal::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "UnknownMethod",
-        reason,
-        &["GET", "HEAD"],
-    )
+    let path = request.uri().path();
+    let reason = format!("method {} is not allowed on {path:?}", request.method());
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "UnknownMethod", reason, methods(path))
 }
 
-/// No path takes a body yet.
+fn methods(path: &str) -> &'static [&'static str] {
+    match path.strip_prefix(ORDERS) {
+        Some("") => &["GET", "HEAD", "POST"],
+        Some(id) if id.starts_with('/') => &["DELETE"],
+        _ => &["GET", "HEAD"],
+    }
+}
+
+/// Only an order has a body.
 pub(super) async fn no_body(request: Request, next: Next) -> Response {
-    if request.body().is_end_stream() {
+    let is_order = request.method() == Method::POST && request.uri().path() == ORDERS;
+    if is_order || request.body().is_end_stream() {
         return next.run(request).await;
     }
     let none: [&str; 0] = [];
     Refusal::new(
         StatusCode::BAD_REQUEST,
         "UnexpectedBody",
-        "no path of this API takes a body",
+        format!("nothing but POST {ORDERS} takes a body"),
         &none,
     )
     .into_response()

@@ -5,14 +5,16 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use axum::Router;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
+use super::event::Ending;
+use super::peer::Peer;
 use super::refusal::Refusal;
 use crate::config::ApiAddress;
 
@@ -127,15 +129,18 @@ fn remove(path: &Path) -> io::Result<()> {
 /// # Errors
 /// [`ApiError::Serve`].
 pub async fn serve(listener: Listener, router: Router, cancel: CancellationToken) -> Result<(), ApiError> {
+    let router = router.layer(Extension(Ending(cancel.clone())));
     match listener {
         Listener::Unix(listener, path) => {
-            let served = axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned());
+            let service = router.into_make_service_with_connect_info::<Peer>();
+            let served = axum::serve(listener, service).with_graceful_shutdown(cancel.cancelled_owned());
             served.await.map_err(ApiError::Serve)?;
             remove(&path).map_err(ApiError::Serve)
         }
         Listener::Loopback(listener) => {
             let router = router.layer(from_fn(only_loopback_hosts));
-            let served = axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned());
+            let service = router.into_make_service_with_connect_info::<Peer>();
+            let served = axum::serve(listener, service).with_graceful_shutdown(cancel.cancelled_owned());
             served.await.map_err(ApiError::Serve)
         }
     }

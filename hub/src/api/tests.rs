@@ -1,4 +1,7 @@
+mod events;
 mod fixture;
+mod paths;
+mod watched;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -121,7 +124,8 @@ async fn writes_name_their_causes() {
 async fn secrets_stay_secret() {
     let served = Served::over_unix().await;
     for path in PATHS {
-        let (_, text) = served.text(&path.replace("{name}", "a")).await;
+        let asked = path.replace("{name}", "a").replace("events", "events?follow=false");
+        let (_, text) = served.text(&asked).await;
         assert!(!text.contains(SECRET), "{path}: {text}");
     }
     let (_, body) = served.json("/v1/desired").await;
@@ -161,11 +165,13 @@ type Wrong = (Method, &'static str, u16, &'static str, &'static str);
 
 #[tokio::test]
 async fn wrong_requests_say_what_is_allowed() {
-    let table: [Wrong; 11] = [
+    let table: [Wrong; 13] = [
         (Method::GET, "/v2", 404, "UnknownPath", "/v1/clusters"),
         (Method::GET, "/", 404, "UnknownPath", "/readyz"),
         (Method::POST, "/v1/routes", 405, "UnknownMethod", "GET"),
         (Method::DELETE, "/v1/clusters/a", 405, "UnknownMethod", "GET"),
+        (Method::PUT, "/v1/orders", 405, "UnknownMethod", "POST"),
+        (Method::GET, "/v1/orders/1", 405, "UnknownMethod", "DELETE"),
         (Method::GET, "/v1/routes?hots=x", 400, "UnknownParameter", "host"),
         (Method::GET, "/v1/routes?host=x&host=y", 400, "UnknownParameter", "host"),
         (

@@ -72,6 +72,7 @@ enum Command {
     Release(OrderId, oneshot::Sender<Result<Order, OrderError>>),
     Show(oneshot::Sender<PathsView>),
     ShowOne(ClusterId, oneshot::Sender<Option<ClusterPaths>>),
+    Orders(oneshot::Sender<Vec<Order>>),
 }
 
 /// How the rest of the hub reaches the actor. Cloning shares.
@@ -107,6 +108,13 @@ impl PathHandle {
         let (answer, view) = oneshot::channel();
         self.commands.send(Command::ShowOne(cluster, answer)).await.ok()?;
         view.await.ok().flatten()
+    }
+
+    /// All orders in force by id, those about clusters that are no longer configured too; none when the hub ends.
+    pub async fn orders(&self) -> Option<Vec<Order>> {
+        let (answer, orders) = oneshot::channel();
+        self.commands.send(Command::Orders(answer)).await.ok()?;
+        orders.await.ok()
     }
 
     /// Orders something; it is kept and in force when this returns.
@@ -281,6 +289,7 @@ impl PathActor {
             Command::Release(id, answer) => drop(answer.send(self.release(id).await)),
             Command::Show(answer) => drop(answer.send(self.machine.view(self.now()))),
             Command::ShowOne(cluster, answer) => drop(answer.send(self.machine.summary(&cluster, self.now()))),
+            Command::Orders(answer) => drop(answer.send(self.machine.orders().cloned().collect())),
         }
     }
 

@@ -10,7 +10,7 @@ use super::decision::PathRecord;
 
 /// Records that are kept: at 4 switches of a cluster in an hour, with some ten records each, a day of one cluster that
 /// never rests.
-const KEPT: usize = 1_000;
+pub(crate) const KEPT: usize = 1_000;
 
 /// A record and its number, which only grows within one run of the hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Default for PathLog {
 }
 
 impl PathLog {
-    pub(super) fn push(&self, record: PathRecord) {
+    pub(crate) fn push(&self, record: PathRecord) {
         let mut kept = self.kept();
         let number = *self.last.borrow() + 1;
         if kept.len() == KEPT {

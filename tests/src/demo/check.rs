@@ -1,10 +1,19 @@
 //! The demo as a check: what a person would try, tried.
 
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use super::site::{PRIVATE, PUBLIC, Site};
 use super::{APPS, Demo};
+use crate::system::PATIENCE;
+
+/// How long a cut may be felt: detection takes a second, the diversion's write less, and a request that hangs three.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// Good answers in a row by which it is believed that all is well.
+const IN_A_ROW: usize = 50;
 
 /// Tries everything and says what held.
 pub(super) async fn run(demo: &mut Demo, out: &mut dyn Write) -> Result<()> {
@@ -22,6 +31,12 @@ pub(super) async fn run(demo: &mut Demo, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "ok: a changed manifest arrived")?;
     killed(demo).await?;
     writeln!(out, "ok: a killed pod left, and came back")?;
+    cut(demo).await?;
+    writeln!(
+        out,
+        "ok: a line was cut: within {} s every request came through the other one, and back after it was well",
+        WITHIN.as_secs()
+    )?;
     restarted(demo).await?;
     writeln!(out, "ok: the hub was killed and started again; traffic went on")?;
     Ok(())
@@ -64,6 +79,55 @@ async fn killed(demo: &mut Demo) -> Result<()> {
     demo.system.until_served("west.example.com", "/", "west-web-2").await?;
     demo.pods.revive("west-web-1").await?;
     demo.system.until_served("west.example.com", "/", "west-web-1").await
+}
+
+async fn cut(demo: &Demo) -> Result<()> {
+    let (cluster, host, _) = APPS[0];
+    let site = demo.pods.site(cluster)?;
+    site.treat("cut").await?;
+    let moved = async {
+        until_active(demo, cluster, PUBLIC).await?;
+        until_all_pass(demo, host, |by_gateway| by_gateway == IN_A_ROW as u64, site).await
+    };
+    let moved = tokio::time::timeout(WITHIN, moved).await;
+    moved.with_context(|| format!("{WITHIN:?} after its line was cut, requests of {cluster} do not all pass"))??;
+    shown(&demo.paths().await?, cluster)?;
+    site.treat("restore").await?;
+    until_active(demo, cluster, PRIVATE).await?;
+    let back = tokio::time::timeout(PATIENCE, until_all_pass(demo, host, |by_gateway| by_gateway == 0, site));
+    back.await.context("requests do not come back to the line")?
+}
+
+async fn until_active(demo: &Demo, cluster: &str, path: &str) -> Result<()> {
+    let api = format!("/v1/paths/{cluster}");
+    demo.system.until_api(&api, |it| it["active"] == path).await.map(drop)
+}
+
+/// Asks until so many in a row were answered 200, of which as many as wanted went by the cluster's gateway.
+async fn until_all_pass(demo: &Demo, host: &str, wanted: impl Fn(u64) -> bool, site: &Site) -> Result<()> {
+    loop {
+        let before = site.gateway.requests();
+        let mut good = 0;
+        while good < IN_A_ROW && demo.system.get(host, "/").await?.status == 200 {
+            good += 1;
+        }
+        if good == IN_A_ROW && wanted(site.gateway.requests() - before) {
+            return Ok(());
+        }
+    }
+}
+
+/// The table says of the cluster that the line is down and the other path is the active one.
+fn shown(table: &str, cluster: &str) -> Result<()> {
+    let row = |path: &str, cell: &str| {
+        let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        rows.any(|row| row.starts_with(&[cluster, path]) && row.contains(&cell))
+    };
+    ensure!(
+        row(PRIVATE, "down") && row(PUBLIC, "yes"),
+        "hubline paths shows\n{table}"
+    );
+    Ok(())
 }
 
 async fn restarted(demo: &mut Demo) -> Result<()> {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::APPS;
+use super::site::Site;
 use crate::echo::EchoBackend;
 
 /// Everything of a cluster but its endpoints. `CLUSTER` and `HOST` are replaced.
@@ -17,44 +18,48 @@ const APP: &str = include_str!("app.yaml");
 pub(super) struct Pods {
     folder: PathBuf,
     pods: BTreeMap<String, Pod>,
+    sites: BTreeMap<&'static str, Site>,
 }
 
 #[derive(Debug)]
 struct Pod {
     cluster: &'static str,
+    /// Its own; where its cluster's gateway finds it.
     address: SocketAddr,
+    /// Over the private line; what its cluster says of it.
+    over_line: SocketAddr,
     running: Option<EchoBackend>,
 }
 
 impl Pods {
-    /// Starts all pods and writes the manifests of each cluster into a directory of its name.
+    /// Starts all pods with what leads to them, and writes the manifests of each cluster into a directory of its name.
     pub(super) async fn start(folder: &Path, address: Ipv4Addr) -> Result<Self> {
         let mut pods = Self {
             folder: folder.to_owned(),
             pods: BTreeMap::new(),
+            sites: BTreeMap::new(),
         };
         for (cluster, host, count) in APPS {
-            let directory = folder.join(cluster);
-            std::fs::create_dir_all(&directory)?;
-            std::fs::write(
-                directory.join("app.yaml"),
-                APP.replace("CLUSTER", cluster).replace("HOST", host),
-            )?;
+            std::fs::create_dir_all(folder.join(cluster))?;
+            let manifest = pods.manifest(cluster);
+            std::fs::write(&manifest, APP.replace("CLUSTER", cluster).replace("HOST", host))?;
+            let site = Site::open(cluster, address.into(), manifest).await?;
             for number in 1..=count {
                 let name = format!("{cluster}-web-{number}");
-                let backend = EchoBackend::start((address, 0).into(), &name).await?;
-                pods.pods.insert(
-                    name,
-                    Pod {
-                        cluster,
-                        address: backend.address(),
-                        running: Some(backend),
-                    },
-                );
+                let pod = Pod::start(&site, address, &name).await?;
+                pods.pods.insert(name, pod);
             }
+            pods.sites.insert(cluster, site);
             pods.write_endpoints(cluster)?;
         }
         Ok(pods)
+    }
+
+    /// What leads to a cluster.
+    pub(super) fn site(&self, cluster: &str) -> Result<&Site> {
+        let names = self.sites.keys().copied().collect::<Vec<_>>().join(", ");
+        let site = self.sites.get(cluster);
+        site.with_context(|| format!("there is no cluster {cluster:?}; there are {names}"))
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &String> {
@@ -97,15 +102,27 @@ impl Pods {
 
     /// The demo's pods share an address and differ by port, so that each has a slice of its own.
     fn write_endpoints(&self, cluster: &str) -> Result<()> {
-        let of_cluster = self
-            .pods
-            .iter()
-            .filter(|(_, pod)| pod.cluster == cluster && pod.running.is_some());
-        let slices: Vec<_> = of_cluster.map(|(name, pod)| slice(name, pod.address)).collect();
+        let running = |(_, pod): &(&String, &Pod)| pod.cluster == cluster && pod.running.is_some();
+        let alive: Vec<_> = self.pods.iter().filter(running).collect();
+        self.site(cluster)?
+            .alive(alive.iter().map(|(_, pod)| pod.address).collect());
+        let slices: Vec<_> = alive.iter().map(|(name, pod)| slice(name, pod.over_line)).collect();
         let file = self.folder.join(cluster).join("endpoints.yaml");
         let beside = self.folder.join(format!("{cluster}.new"));
         std::fs::write(&beside, slices.join("---\n"))?;
         Ok(std::fs::rename(beside, file)?)
+    }
+}
+
+impl Pod {
+    async fn start(site: &Site, address: Ipv4Addr, name: &str) -> Result<Self> {
+        let backend = EchoBackend::start((address, 0).into(), name).await?;
+        Ok(Self {
+            cluster: site.cluster,
+            address: backend.address(),
+            over_line: site.reach(backend.address()).await?,
+            running: Some(backend),
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
+use super::site::FAILBACK;
 use super::{APPS, Demo};
 
 /// Shows what to try, then takes commands until the person leaves.
@@ -51,13 +52,22 @@ fn explain(demo: &Demo, out: &mut dyn Write) -> Result<()> {
         writeln!(out, "  curl -H 'Host: {host}' {}/", demo.gateway)?;
     }
     writeln!(out, "\nwhat the hub knows, and what it wants at APISIX:")?;
-    for what in ["clusters", "routes", "services", "desired -o json", "problems"] {
+    for what in [
+        "clusters",
+        "routes",
+        "services",
+        "desired -o json",
+        "problems",
+        "paths",
+        "events --follow",
+    ] {
         writeln!(out, "  cargo run -q -p hubline -- {what} {hub}")?;
     }
     writeln!(out, "\nchange a manifest and see it arrive (another host, say):")?;
     for (cluster, ..) in APPS {
         writeln!(out, "  ${{EDITOR:-vi}} {}", demo.pods.manifest(cluster).display())?;
     }
+    explain_paths(out)?;
     writeln!(
         out,
         "\nhere: `kill POD` and `start POD` (`pods` lists them), `restart hub`, `help`, `quit`\n"
@@ -72,6 +82,22 @@ fn explain(demo: &Demo, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
+fn explain_paths(out: &mut dyn Write) -> Result<()> {
+    writeln!(
+        out,
+        "\nEach cluster is reached over a private line, straight to its pods, and over the public network, by a gateway
+of its own. Break its line and see traffic move (a second or so) and come back ({FAILBACK} after the line is well; the
+product's default is 5 minutes):
+  cut CLUSTER      nothing comes through, nothing is refused (a black hole)
+  refuse CLUSTER   connections are refused
+  slow CLUSTER     100 ms longer each way
+  lose CLUSTER     40% is lost
+  restore CLUSTER  all is well again
+  paths            what the hub thinks of them"
+    )?;
+    Ok(())
+}
+
 /// Does what a line says; false ends the demo.
 async fn command(demo: &mut Demo, out: &mut dyn Write, line: &str) -> Result<bool> {
     let words: Vec<_> = line.split_whitespace().collect();
@@ -83,14 +109,26 @@ async fn command(demo: &mut Demo, out: &mut dyn Write, line: &str) -> Result<boo
         ["kill", pod] => demo.pods.kill(pod).await,
         ["start", pod] => demo.pods.revive(pod).await,
         ["restart", "hub"] => restart(demo).await,
+        ["paths"] => paths(demo, out).await,
+        [how @ ("cut" | "refuse" | "slow" | "lose" | "restore"), cluster] => treat(demo, out, how, cluster).await,
         _ => Err(anyhow::anyhow!(
-            "{line:?} is no command; there are kill, start, pods, restart hub, help, quit"
+            "{line:?} is no command; there are cut, refuse, slow, lose and restore CLUSTER, paths, kill and start POD, \
+             pods, restart hub, help, quit"
         )),
     };
     if let Err(error) = done {
         writeln!(out, "{error:#}")?;
     }
     Ok(true)
+}
+
+async fn paths(demo: &Demo, out: &mut dyn Write) -> Result<()> {
+    Ok(write!(out, "{}", demo.paths().await?)?)
+}
+
+async fn treat(demo: &Demo, out: &mut dyn Write, how: &str, cluster: &str) -> Result<()> {
+    let means = demo.pods.site(cluster)?.treat(how).await?;
+    Ok(writeln!(out, "{cluster}: {means}")?)
 }
 
 fn list(demo: &Demo, out: &mut dyn Write) -> Result<()> {

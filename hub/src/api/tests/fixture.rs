@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::watched::Watched;
 use crate::api::{ApiError, ApiState, WriteBody, WriteLog, bind, router, serve};
 use crate::change::Stored;
 use crate::config::ApiAddress;
@@ -269,6 +270,9 @@ pub(super) struct Served {
     pub(super) client: Client,
     pub(super) cancel: CancellationToken,
     pub(super) task: JoinHandle<Result<(), ApiError>>,
+    pub(super) paths: Watched,
+    /// Ends what owns the paths, alone.
+    pub(super) paths_end: CancellationToken,
     _directory: TempDir,
 }
 
@@ -317,6 +321,9 @@ impl Served {
         let listener = bind(&address).await.unwrap();
         let address = listener.address().unwrap();
         let cancel = CancellationToken::new();
+        let paths_end = cancel.child_token();
+        let paths = Watched::start(paths_end.clone());
+        let state = state.with_paths(paths.handle.clone());
         let task = tokio::spawn(serve(listener, router(state), cancel.clone()));
         Self {
             view,
@@ -325,6 +332,8 @@ impl Served {
             client,
             cancel,
             task,
+            paths,
+            paths_end,
             _directory: directory,
         }
     }
