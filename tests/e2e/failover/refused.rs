@@ -119,10 +119,11 @@ async fn bursts_instead(obstacle: Obstacle) -> Result<()> {
 
 /// The API says what carries the cluster, and why.
 async fn said(world: &World, obstacle: Obstacle) -> Result<()> {
-    let paths = world.system.api("/v1/paths?cluster=a").await?.to_string();
+    let carrier = world.system.api("/v1/paths/a").await?["carrier"].clone();
+    let why = carrier["why"].as_str().unwrap_or_default();
     ensure!(
-        paths.contains("burst") && paths.contains(obstacle.word()),
-        "the API does not say why: {paths}"
+        carrier["by"] == "burst" && why.contains(obstacle.word()),
+        "the API does not say why: {carrier}"
     );
     Ok(())
 }
