@@ -22,7 +22,7 @@ mod tests;
 pub use certificate::Certificate;
 pub use cluster::{ClusterInfo, Node, NodeAddress, NodeAddressKind};
 pub use diagnostic::{Diagnostic, ObjectRef, Severity};
-pub use endpoint::{Endpoint, EndpointSet, EndpointState};
+pub use endpoint::{Address, Endpoint, EndpointSet, EndpointState, Place};
 pub use key::{GlobalKey, GroupKind, Key, KeyParts, ResourceKind};
 pub use name::{ClusterId, HostName, ModelError, Port, UnixSeconds};
 pub use policy::{Consumer, Export, GlobalRule, Plugin, PluginSet};

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Certificate, Plugin, Resource, SecretText, Snapshot};
+use crate::model::{Plugin, Resource, SecretText, Snapshot};
 
 /// Whether a file shows secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,14 +141,14 @@ fn plugins_mut(resource: &mut Resource) -> &mut [Plugin] {
 
 fn secrets(resource: &Resource) -> Vec<&SecretText> {
     match resource {
-        Resource::Certificate(Certificate { private_key, .. }) => vec![private_key],
+        Resource::Certificate(certificate) => vec![&certificate.private_key],
         other => plugins(other).iter().map(|plugin| &plugin.config).collect(),
     }
 }
 
 fn secrets_mut(resource: &mut Resource) -> Vec<&mut SecretText> {
     match resource {
-        Resource::Certificate(Certificate { private_key, .. }) => vec![private_key],
+        Resource::Certificate(certificate) => vec![&mut certificate.private_key],
         other => plugins_mut(other).iter_mut().map(|plugin| &mut plugin.config).collect(),
     }
 }

@@ -216,7 +216,7 @@ impl Cluster {
     }
 
     /// Effective resources, sorted by key: of each the last that was good.
-    pub fn resources(&self) -> impl Iterator<Item = (&Key, &Stored)> {
+    pub fn resources(&self) -> impl Iterator<Item = (&Key, Stored)> {
         self.holdings.effective()
     }
 

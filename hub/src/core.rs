@@ -181,7 +181,7 @@ impl Core {
             .resources()
             .map(|(key, stored)| Change {
                 key: key.clone(),
-                now: Some(stored.clone()),
+                now: Some(stored),
             })
             .collect();
         if !self.register(&id) {
@@ -365,7 +365,7 @@ impl Core {
     /// What the target refuses of a resource's objects.
     fn refusals(&self, key: &GlobalKey) -> Vec<Problem> {
         let refused = self.made.of(key).filter_map(|(id, outcome)| match outcome {
-            Outcome::Refused(refusal) => Some(Problem {
+            Some(Outcome::Refused(refusal)) => Some(Problem {
                 kind: ProblemKind::Refused,
                 reason: refusal.reason.clone(),
                 message: format!("{id}: {}", refusal.message),
@@ -375,7 +375,7 @@ impl Core {
                     .get(key)
                     .map_or(ContentHash(0), |stored| stored.hash),
             }),
-            Outcome::Pending | Outcome::Programmed(_) => None,
+            Some(Outcome::Pending | Outcome::Programmed(_)) | None => None,
         });
         refused.collect()
     }
@@ -430,7 +430,7 @@ impl Core {
         if outcomes.peek().is_none() {
             return Some(said(stored.hash, status::ACCEPTED, status::ACCEPTED, ""));
         }
-        let pending = outcomes.any(|outcome| *outcome == Outcome::Pending);
+        let pending = outcomes.any(|outcome| outcome == Some(&Outcome::Pending));
         let condition = if pending { status::PENDING } else { status::PROGRAMMED };
         Some(said(stored.hash, condition, condition, ""))
     }

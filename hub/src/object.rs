@@ -95,9 +95,9 @@ pub struct Object {
     /// Hash of `body`.
     pub hash: ContentHash,
     /// Objects of ours that must be there before it, sorted.
-    pub references: Vec<ObjectId>,
+    pub references: Box<[ObjectId]>,
     /// The resources it was made from, sorted: whom to tell what became of it.
-    pub causes: Vec<Cause>,
+    pub causes: Box<[Cause]>,
 }
 
 /// From where an object comes: every write names it.

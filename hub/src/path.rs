@@ -6,6 +6,7 @@ pub mod actor;
 pub mod allow;
 mod choice;
 mod damping;
+pub mod data_plane;
 pub mod decision;
 pub mod evidence;
 pub mod health;

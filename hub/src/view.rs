@@ -27,7 +27,7 @@ pub struct View {
     pub problems: OrdMap<GlobalKey, Arc<Vec<Problem>>>,
     /// Desired objects.
     pub desired: OrdMap<ObjectId, Arc<Object>>,
-    /// What became of each desired object at the target.
+    /// What became of desired objects at the target; those that are not named are programmed, as most are.
     pub outcomes: OrdMap<ObjectId, Outcome>,
     /// The target.
     pub target: Arc<TargetSummary>,

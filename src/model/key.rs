@@ -163,9 +163,9 @@ pub struct KeyParts {
     pub kind: ResourceKind,
     /// What it was made from: an Ingress and an HTTPRoute of the same name are two.
     pub source: GroupKind,
-    /// Namespace; empty for objects of the whole cluster.
+    /// Namespace; empty for objects of the whole cluster. Keys that came from one sender share it.
     #[serde(default)]
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// Name of the source object.
     pub name: String,
     /// Which part of the source object (rule and match, port); empty when the object is one resource.
@@ -198,7 +198,7 @@ impl Key {
         KeyParts {
             kind,
             source: source.clone(),
-            namespace: namespace.to_owned(),
+            namespace: namespace.into(),
             name: name.to_owned(),
             section: section.to_owned(),
         }

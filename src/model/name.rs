@@ -27,7 +27,8 @@ pub enum ModelError {
 /// One Kubernetes cluster (or manifest directory): a DNS-1123 label, unique at the hub.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ClusterId(std::sync::Arc<str>);
+// One word and not two, which a hub would keep with every key of every index.
+pub struct ClusterId(std::sync::Arc<Box<str>>);
 
 impl Ord for ClusterId {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
@@ -53,7 +54,7 @@ impl ClusterId {
         // 63: RFC 1123 section 2.1 through RFC 1035 section 2.3.4.
         let valid = bytes.len() <= 63 && edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(inner);
         if valid {
-            Ok(Self(text.into()))
+            Ok(Self(std::sync::Arc::new(text.into())))
         } else {
             Err(ModelError::ClusterId(text.to_owned()))
         }
@@ -136,7 +137,7 @@ macro_rules! text_impls {
         }
         impl From<$name> for String {
             fn from(name: $name) -> String {
-                name.0.as_ref().to_owned()
+                name.as_str().to_owned()
             }
         }
     };

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{ClusterId, Entry, GroupKind, HostName, Key, ResourceKind};
+use crate::model::{Certificate, ClusterId, Entry, GroupKind, HostName, Key, ResourceKind};
 
 fn snapshot() -> Snapshot {
     let certificate = Certificate {
@@ -20,7 +20,7 @@ fn snapshot() -> Snapshot {
         groups: Vec::new(),
         resources: vec![Entry {
             key,
-            resource: Resource::Certificate(certificate),
+            resource: certificate.into(),
         }],
     }
 }

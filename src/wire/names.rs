@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::model::{GroupKind, Key};
+use crate::model::{GroupKind, Key, Place};
 
 /// Most texts that are remembered: twice the 5,000 nodes that Kubernetes supports. More are kept, each by itself.
 const MAX_TEXTS: usize = 10_000;
@@ -19,6 +19,8 @@ const MAX_KEYS: usize = 30_000;
 pub struct Names {
     texts: BTreeSet<Arc<str>>,
     keys: BTreeSet<Key>,
+    /// As many as texts, at most.
+    places: BTreeSet<Arc<Place>>,
 }
 
 impl Names {
@@ -36,6 +38,20 @@ impl Names {
             self.texts.insert(Arc::clone(&new));
         }
         new
+    }
+
+    /// Where an endpoint runs; empty texts are unknown.
+    pub(super) fn place(&mut self, node: &str, zone: &str) -> Option<Arc<Place>> {
+        let mut text = |text: &str| (!text.is_empty()).then(|| self.text(text));
+        let place = Place::new(text(node), text(zone))?;
+        if let Some(known) = self.places.get(&place) {
+            return Some(Arc::clone(known));
+        }
+        let new = Arc::new(place);
+        if self.places.len() < MAX_TEXTS {
+            self.places.insert(Arc::clone(&new));
+        }
+        Some(new)
     }
 
     pub(super) fn source(&mut self, group: &str, kind: &str) -> GroupKind {
@@ -64,6 +80,9 @@ mod tests {
     fn equal_texts_are_one_and_their_number_is_bounded() {
         let mut names = Names::default();
         assert!(Arc::ptr_eq(&names.text("node"), &names.text("node")));
+        let (one, other) = (names.place("node", ""), names.place("node", ""));
+        assert!(Arc::ptr_eq(&one.unwrap(), &other.unwrap()));
+        assert_eq!(names.place("", ""), None);
         for number in 0..2 * MAX_TEXTS {
             assert_eq!(*names.text(&number.to_string()), *number.to_string());
         }

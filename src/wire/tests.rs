@@ -11,7 +11,7 @@ fn key(kind: ResourceKind, name: &str) -> Key {
 }
 
 fn route() -> Resource {
-    Resource::Route(Route {
+    Resource::from(Route {
         hosts: vec![HostName::new("a.example.com").unwrap()],
         paths: vec![PathMatch::Prefix("/".to_owned())],
         methods: Vec::new(),
@@ -31,11 +31,10 @@ fn route() -> Resource {
 
 fn samples() -> Vec<(Key, Resource)> {
     let endpoint = crate::model::Endpoint {
-        address: "fd00::1".to_owned(),
+        address: "fd00::1".into(),
         port: Port::new(8080).unwrap(),
         state: EndpointState::Draining,
-        node: Some("n1".into()),
-        zone: None,
+        place: crate::model::Place::new(Some("n1".into()), None).map(Into::into),
     };
     let service = Service {
         port: ServicePort {
@@ -80,18 +79,15 @@ fn samples() -> Vec<(Key, Resource)> {
     };
     vec![
         (key(ResourceKind::Route, "web"), route()),
-        (key(ResourceKind::Service, "web"), Resource::Service(service)),
+        (key(ResourceKind::Service, "web"), service.into()),
         (
             key(ResourceKind::EndpointSet, "web"),
             Resource::EndpointSet(EndpointSet {
                 endpoints: vec![endpoint],
             }),
         ),
-        (
-            key(ResourceKind::Certificate, "web"),
-            Resource::Certificate(certificate),
-        ),
-        (key(ResourceKind::ClusterInfo, "a"), Resource::ClusterInfo(info)),
+        (key(ResourceKind::Certificate, "web"), certificate.into()),
+        (key(ResourceKind::ClusterInfo, "a"), info.into()),
     ]
 }
 

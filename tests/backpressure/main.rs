@@ -2,13 +2,14 @@
 //! this binary, so one test runs at a time.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use hubline::model::{
-    ClusterId, Completeness, Endpoint, EndpointSet, EndpointState, Entry, Group, GroupState, Key, Port, Resource,
-    ResourceKind,
+    Address, ClusterId, Completeness, Endpoint, EndpointSet, EndpointState, Entry, Group, GroupState, Key, Port,
+    Resource, ResourceKind,
 };
 use hubline::telemetry::Metrics as Telemetry;
 use hubline::tls::{ClientSide, Reloader, Times};
@@ -110,11 +111,10 @@ fn session(system: &System, reader: Reader) -> Result<Session> {
 /// Endpoints that tell how often they changed.
 fn endpoints(change: usize) -> Result<Resource> {
     let endpoint = Endpoint {
-        address: format!("10.{}.{}.{}", change >> 16, (change >> 8) & 255, change & 255),
+        address: Address::V4(Ipv4Addr::from_bits(u32::try_from(change)? | 10 << 24)),
         port: Port::new(8080)?,
         state: EndpointState::Ready,
-        node: None,
-        zone: None,
+        place: None,
     };
     Ok(Resource::EndpointSet(EndpointSet {
         endpoints: vec![endpoint],

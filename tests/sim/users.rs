@@ -260,8 +260,7 @@ impl Users {
         SliceEndpoint {
             addresses: vec![format!("10.{high}.{middle}.{low}").into()],
             state,
-            node: None,
-            zone: None,
+            place: None,
         }
     }
 

@@ -47,7 +47,7 @@ fn object(kind: ObjectKind, name: &str, mut body: Value, references: &[&ObjectId
         body,
         hash,
         references: references.iter().map(|id| (*id).clone()).collect(),
-        causes: Vec::new(),
+        causes: Box::default(),
     })
 }
 
@@ -124,7 +124,7 @@ async fn what_was_written_reads_back_as_the_same() {
         );
     }
     assert_eq!(observed.objects.len(), objects.len());
-    assert_eq!(observed.objects[&objects[3].id].references, [objects[0].id.clone()]);
+    assert_eq!(observed.objects[&objects[3].id].references(), [objects[0].id.clone()]);
     drop(stand_in);
 }
 

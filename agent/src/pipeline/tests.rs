@@ -267,7 +267,7 @@ async fn five_thousand_changes_a_second_end_in_the_last_values() {
             unreachable!()
         };
         let Object::Node(_, last) = *last else { unreachable!() };
-        let upserts = hear_until(&mut heard, keys, &Resource::Node(last)).await;
+        let upserts = hear_until(&mut heard, keys, &last.into()).await;
         assert!(upserts <= most, "{keys} keys: {upserts}");
         // And what is said of the cluster itself.
         assert_eq!(reader.held(), [keys + 1, keys + 1, 0]);

@@ -228,7 +228,7 @@ fn refusal(key: &Key, problem: &str) -> Diagnostic {
     Diagnostic {
         object: ObjectRef {
             source: key.source.clone(),
-            namespace: key.namespace.clone(),
+            namespace: key.namespace.as_ref().to_owned(),
             name: key.name.clone(),
         },
         field: String::new(),

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use hubline::model::{EndpointState, ObjectRef, SecretText, UnixSeconds};
+use hubline::model::{EndpointState, ObjectRef, Place, SecretText, UnixSeconds};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Kind;
@@ -240,10 +240,8 @@ pub struct SliceEndpoint {
     pub addresses: Vec<Box<str>>,
     /// Its three conditions as one.
     pub state: EndpointState,
-    /// `nodeName`.
-    pub node: Option<Arc<str>>,
-    /// `zone`.
-    pub zone: Option<Arc<str>>,
+    /// `nodeName` and `zone`.
+    pub place: Option<Arc<Place>>,
 }
 
 /// A Secret that may hold a certificate.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use hubline::model::{Certificate, HostName, Key, Resource, ResourceKind};
+use hubline::model::{Certificate, HostName, Key, ResourceKind};
 
 use super::rendered::{Fault, Rendered};
 use crate::few::Few;
@@ -72,7 +72,7 @@ fn known(rendered: &mut Rendered, index: &Index, name: &Name, slot: &Slot) {
         private_key: pair.private_key.clone(),
         created: pair.created,
     };
-    rendered.entries.insert(key, Resource::Certificate(certificate));
+    rendered.entries.insert(key, certificate.into());
 }
 
 /// The hosts that Ingresses name for it, and the certificate's own where one names none. An Ingress that was never

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hubline::model::{ClusterInfo, GroupKind, Key, Resource, ResourceKind};
+use hubline::model::{ClusterInfo, GroupKind, Key, ResourceKind};
 
 use super::TranslateOptions;
 use super::rendered::Rendered;
@@ -13,7 +13,7 @@ pub(super) fn node(index: &Index, name: &Name) -> Rendered {
     let mut rendered = Rendered::default();
     if let Some(node) = index.nodes.get(name) {
         let key = Key::new(ResourceKind::Node, &Kind::Node.group_kind(), "", &name.name, "");
-        rendered.entries.insert(key, Resource::Node(node.clone()));
+        rendered.entries.insert(key, node.clone().into());
     }
     rendered
 }
@@ -33,6 +33,6 @@ pub(super) fn info(index: &Index, options: &TranslateOptions) -> Rendered {
         echo: echo.into_iter().cloned().collect(),
     };
     let mut rendered = Rendered::default();
-    rendered.entries.insert(key, Resource::ClusterInfo(info));
+    rendered.entries.insert(key, info.into());
     rendered
 }

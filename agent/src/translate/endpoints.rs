@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use hubline::model::{Endpoint, EndpointSet, EndpointState, HostName, Port};
+use hubline::model::{Endpoint, EndpointSet, EndpointState, HostName, Place, Port};
 
 use super::rendered::{Fault, Rendered};
 use super::service::ResolvedPort;
@@ -67,21 +67,20 @@ fn add_slice(rendered: &mut Rendered, merged: &mut Merged, name: &Name, slice: &
 /// The same address may stand in two slices for a moment: the fitter state counts.
 fn merge(merged: &mut Merged, address: String, port: Port, endpoint: &SliceEndpoint) {
     let new = Endpoint {
-        address: address.clone(),
+        address: address.as_str().into(),
         port,
         state: endpoint.state,
-        node: endpoint.node.clone(),
-        zone: endpoint.zone.clone(),
+        place: endpoint.place.clone(),
     };
     let known = merged.entry((address, port)).or_insert_with(|| new.clone());
-    // `Endpoint` orders by state before node and zone, and `Ready` before the others: the smaller one is the fitter.
+    // `Ready` comes before the other states: the smaller one is the fitter.
     if fitness(&new) < fitness(known) {
         *known = new;
     }
 }
 
-fn fitness(endpoint: &Endpoint) -> (EndpointState, &Option<Arc<str>>, &Option<Arc<str>>) {
-    (endpoint.state, &endpoint.node, &endpoint.zone)
+fn fitness(endpoint: &Endpoint) -> (EndpointState, &Option<Arc<Place>>) {
+    (endpoint.state, &endpoint.place)
 }
 
 fn checked_address(address_type: &str, address: &str) -> Result<String, String> {

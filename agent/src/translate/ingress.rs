@@ -16,7 +16,7 @@ mod tls;
 
 use std::collections::BTreeMap;
 
-use hubline::model::{Backend, HostName, Key, PathMatch, Resource, ResourceKind, Route};
+use hubline::model::{Backend, HostName, Key, PathMatch, ResourceKind, Route};
 
 use super::rendered::{Fault, Rendered};
 use super::{TranslateOptions, class, service};
@@ -197,7 +197,7 @@ impl Translation<'_> {
             websocket,
             created: self.ingress.created,
         };
-        self.rendered.entries.insert(key, Resource::Route(route));
+        self.rendered.entries.insert(key, route.into());
     }
 
     /// The service's key, and whether its port speaks websocket. Whether they exist is the service's affair.

@@ -160,7 +160,7 @@ fn port(rendered: &mut Rendered, index: &Index, name: &Name, reference: &Referen
     if !(looked_up && endpoints.endpoints.is_empty() && index.unread.affects(Kind::EndpointSlice)) {
         rendered.entries.insert(endpoints_key, Resource::EndpointSet(endpoints));
     }
-    rendered.entries.insert(key, Resource::Service(model));
+    rendered.entries.insert(key, model.into());
 }
 
 /// Why a reference cannot be served.

@@ -67,7 +67,7 @@ pub(super) async fn list(State(state): State<ApiState>, uri: Uri) -> Result<Resp
                 cluster.as_ref().is_none_or(|cluster| *cluster == cause.key.cluster)
                     && namespace
                         .as_ref()
-                        .is_none_or(|namespace| *namespace == cause.key.key.namespace)
+                        .is_none_or(|namespace| **namespace == *cause.key.key.namespace)
             };
             (cluster.is_none() && namespace.is_none()) || object.causes.iter().any(wanted)
         };

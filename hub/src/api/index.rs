@@ -24,9 +24,10 @@ pub(super) enum State {
 /// What became of an object.
 pub(super) fn state(view: &View, object: &Object) -> State {
     match view.outcomes.get(&object.id) {
+        None => State::Programmed,
         Some(Outcome::Programmed(hash)) if *hash == object.hash => State::Programmed,
         Some(Outcome::Refused(refusal)) if refusal.hash == object.hash => State::Refused,
-        Some(Outcome::Programmed(_) | Outcome::Refused(_) | Outcome::Pending) | None => State::Pending,
+        Some(Outcome::Programmed(_) | Outcome::Refused(_) | Outcome::Pending) => State::Pending,
     }
 }
 

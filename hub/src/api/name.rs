@@ -24,7 +24,7 @@ impl From<&GlobalKey> for NameBody {
         Self {
             cluster: key.cluster.to_string(),
             source: source(&key.key.source),
-            namespace: key.key.namespace.clone(),
+            namespace: key.key.namespace.as_ref().to_owned(),
             name: key.key.name.clone(),
             section: key.key.section.clone(),
         }

@@ -77,7 +77,7 @@ pub(super) async fn list(State(state): State<ApiState>, uri: Uri) -> Result<Resp
             let wanted = cluster.as_ref().is_none_or(|cluster| *cluster == key.cluster)
                 && namespace
                     .as_ref()
-                    .is_none_or(|namespace| *namespace == key.key.namespace)
+                    .is_none_or(|namespace| **namespace == *key.key.namespace)
                 && host
                     .as_ref()
                     .is_none_or(|host| route.hosts.iter().any(|own| takes(own, host)));

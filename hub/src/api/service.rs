@@ -91,7 +91,7 @@ pub(super) async fn list(State(state): State<ApiState>, uri: Uri) -> Result<Resp
             let wanted = cluster.as_ref().is_none_or(|cluster| *cluster == key.cluster)
                 && namespace
                     .as_ref()
-                    .is_none_or(|namespace| *namespace == key.key.namespace)
+                    .is_none_or(|namespace| **namespace == *key.key.namespace)
                 && name.as_ref().is_none_or(|name| *name == key.key.name);
             if wanted {
                 services.push(body(view, &index, key, service, endpoints));
@@ -151,15 +151,15 @@ fn port(service: &Service) -> PortBody {
 
 fn endpoint(endpoint: &Endpoint) -> EndpointBody {
     EndpointBody {
-        address: endpoint.address.clone(),
+        address: endpoint.address.to_string(),
         port: endpoint.port.get(),
         state: match endpoint.state {
             EndpointState::Ready => "Ready",
             EndpointState::Draining => "Draining",
             EndpointState::NotReady => "NotReady",
         },
-        node: endpoint.node.as_deref().map(str::to_owned),
-        zone: endpoint.zone.as_deref().map(str::to_owned),
+        node: endpoint.node().map(ToString::to_string),
+        zone: endpoint.zone().map(ToString::to_string),
     }
 }
 

@@ -1,8 +1,9 @@
 //! What the hub has of one cluster: per key what the agent has, and the last of it that was good.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use hubline::model::{Group, Key};
+use hubline::model::{Group, Key, Resource};
 use hubline::wire::{BucketId, BucketSet, ContentHash, DigestTable, EncodedResource, Nack, Scope};
 
 use super::event::PersistOperation;
@@ -28,7 +29,10 @@ struct Held {
 
 #[derive(Debug)]
 enum Good {
-    Known(Stored),
+    /// What was received.
+    Latest(Arc<Resource>),
+    /// What was received before: the latest was refused.
+    Older(Box<Stored>),
     Opaque,
 }
 
@@ -56,11 +60,9 @@ impl Holdings {
         self.entries.contains_key(key)
     }
 
-    pub(super) fn effective(&self) -> impl Iterator<Item = (&Key, &Stored)> {
-        self.entries.iter().filter_map(|(key, held)| match &held.good {
-            Some(Good::Known(stored)) => Some((key, stored)),
-            Some(Good::Opaque) | None => None,
-        })
+    pub(super) fn effective(&self) -> impl Iterator<Item = (&Key, Stored)> {
+        let entries = self.entries.iter();
+        entries.filter_map(|(key, held)| Some((key, held.stored()?)))
     }
 
     pub(super) fn problems(&self) -> impl Iterator<Item = (&Key, &Problem)> {
@@ -84,7 +86,7 @@ impl Holdings {
             received: hash,
             good: None,
         });
-        held.received = hash;
+        held.receive(hash);
         match content {
             Content::Refused(refusal) => {
                 let problem = Problem {
@@ -105,12 +107,11 @@ impl Holdings {
                 if self.problems.remove(&key).is_some() {
                     outcome.problems.push((key.clone(), None));
                 }
-                let stored = Stored { hash, resource };
-                if !held.is_good(hash) {
-                    held.good = Some(Good::Known(stored.clone()));
+                if held.stored().is_none_or(|stored| stored.hash != hash) {
+                    held.good = Some(Good::Latest(Arc::clone(&resource)));
                     outcome.changes.push(Change {
                         key: key.clone(),
-                        now: Some(stored),
+                        now: Some(Stored { hash, resource }),
                     });
                 }
                 outcome.keep(key, &encoded);
@@ -130,7 +131,7 @@ impl Holdings {
         }
         if let Some(good) = held.good {
             outcome.persist.push(PersistOperation::Remove { key: key.clone() });
-            if matches!(good, Good::Known(_)) {
+            if matches!(good, Good::Latest(_) | Good::Older(_)) {
                 let key = key.clone();
                 outcome.changes.push(Change { key, now: None });
             }
@@ -166,8 +167,24 @@ impl Holdings {
 }
 
 impl Held {
-    fn is_good(&self, hash: ContentHash) -> bool {
-        matches!(&self.good, Some(Good::Known(stored)) if stored.hash == hash)
+    /// The last that was good.
+    fn stored(&self) -> Option<Stored> {
+        match self.good.as_ref()? {
+            Good::Latest(resource) => Some(Stored {
+                hash: self.received,
+                resource: Arc::clone(resource),
+            }),
+            Good::Older(stored) => Some(stored.as_ref().clone()),
+            Good::Opaque => None,
+        }
+    }
+
+    /// Notes what came; what was good before stays so for now.
+    fn receive(&mut self, hash: ContentHash) {
+        if matches!(self.good, Some(Good::Latest(_))) && self.received != hash {
+            self.good = self.stored().map(|stored| Good::Older(Box::new(stored)));
+        }
+        self.received = hash;
     }
 }
 

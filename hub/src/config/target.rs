@@ -20,6 +20,9 @@ pub struct TargetConfig {
     /// shows whether APISIX itself reaches a cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gateways: Vec<HostPort>,
+    /// Base URLs of its instances' control APIs, as `http://10.0.0.5:9090`: what their active checks find is evidence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub control: Vec<String>,
 }
 
 /// An Admin API.
@@ -42,6 +45,7 @@ impl Default for TargetConfig {
             name: "apisix".to_owned(),
             admin: AdminConfig::default(),
             gateways: Vec::new(),
+            control: Vec::new(),
         }
     }
 }

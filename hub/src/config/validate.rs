@@ -82,6 +82,13 @@ impl HubConfig {
                 ));
             }
         }
+        for (at, address) in self.target.control.iter().enumerate() {
+            if !is_base_url(address) {
+                faults.push(format!(
+                    "target.control.{at} is no base URL; allowed: http or https, host and port, without user, path and query, as \"http://10.0.0.5:9090\""
+                ));
+            }
+        }
         if admin.key.is_some() == admin.key_file.is_some() {
             faults.push("target.admin: exactly one of keyFile and key is needed".to_owned());
         }

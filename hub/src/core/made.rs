@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hubline::model::GlobalKey;
-use hubline::wire::ContentHash;
 use imbl::OrdMap;
 
 use crate::few::Few;
@@ -15,6 +14,7 @@ use crate::view::Outcome;
 #[derive(Debug, Default)]
 pub(super) struct Made {
     desired: OrdMap<ObjectId, Arc<Object>>,
+    /// Of objects that are not programmed: those are most.
     outcomes: OrdMap<ObjectId, Outcome>,
     of: BTreeMap<GlobalKey, Few<ObjectId>>,
 }
@@ -37,7 +37,7 @@ impl Made {
         }
         match object {
             None => drop(self.outcomes.remove(id)),
-            Some(object) if !self.speaks_of(id, object.hash) => {
+            Some(object) if before.is_none_or(|before| before.hash != object.hash) => {
                 drop(self.outcomes.insert(id.clone(), Outcome::Pending))
             }
             Some(_) => {}
@@ -53,15 +53,6 @@ impl Made {
         }
     }
 
-    /// Whether the outcome of an object is that of this content.
-    fn speaks_of(&self, id: &ObjectId, content: ContentHash) -> bool {
-        match self.outcomes.get(id) {
-            Some(Outcome::Programmed(hash)) => *hash == content,
-            Some(Outcome::Refused(refusal)) => refusal.hash == content,
-            Some(Outcome::Pending) | None => false,
-        }
-    }
-
     /// The target's word on an object; one about an object or content that is no longer desired is ignored.
     /// Returns the resources whose status may change by it.
     pub(super) fn outcome(&mut self, id: &ObjectId, outcome: Outcome) -> Vec<GlobalKey> {
@@ -73,18 +64,23 @@ impl Made {
             Outcome::Refused(refusal) => refusal.hash == object.hash,
             Outcome::Pending => true,
         };
-        if !current || self.outcomes.get(id) == Some(&outcome) {
+        if !current {
             return Vec::new();
         }
-        let keys = object.causes.iter().map(|cause| cause.key.clone()).collect();
-        self.outcomes.insert(id.clone(), outcome);
-        keys
+        let keys = object.causes.iter().map(|cause| cause.key.clone());
+        let changed = match outcome {
+            Outcome::Programmed(_) => self.outcomes.remove(id).is_some(),
+            Outcome::Refused(_) | Outcome::Pending => {
+                self.outcomes.insert(id.clone(), outcome.clone()).as_ref() != Some(&outcome)
+            }
+        };
+        if changed { keys.collect() } else { Vec::new() }
     }
 
-    /// The objects made from a resource, with their outcomes.
-    pub(super) fn of(&self, key: &GlobalKey) -> impl Iterator<Item = (&ObjectId, &Outcome)> {
+    /// The objects made from a resource, with the outcomes of those that are not programmed.
+    pub(super) fn of(&self, key: &GlobalKey) -> impl Iterator<Item = (&ObjectId, Option<&Outcome>)> {
         let ids = self.of.get(key).into_iter().flat_map(Few::iter);
-        ids.filter_map(|id| self.outcomes.get(id).map(|outcome| (id, outcome)))
+        ids.map(|id| (id, self.outcomes.get(id)))
     }
 
     /// All desired objects; cloning them costs nothing.
@@ -93,7 +89,7 @@ impl Made {
         &self.desired
     }
 
-    /// All outcomes; cloning them costs nothing.
+    /// The outcomes of all that are not programmed; cloning them costs nothing.
     #[must_use]
     pub(super) fn outcomes(&self) -> &OrdMap<ObjectId, Outcome> {
         &self.outcomes
@@ -103,6 +99,7 @@ impl Made {
 #[cfg(test)]
 mod tests {
     use hubline::model::{ClusterId, GroupKind, Key, ResourceKind, SecretText};
+    use hubline::wire::ContentHash;
 
     use super::*;
     use crate::object::{Cause, ObjectKind};
@@ -133,7 +130,7 @@ mod tests {
             id: id(),
             body,
             hash: ContentHash(content),
-            references: Vec::new(),
+            references: Box::default(),
             causes,
         }))
     }
@@ -145,7 +142,10 @@ mod tests {
             made.set(&id(), object(1, &["x", "y"]).as_ref()),
             BTreeSet::from([key("x"), key("y")])
         );
-        assert_eq!(made.of(&key("x")).collect::<Vec<_>>(), [(&id(), &Outcome::Pending)]);
+        assert_eq!(
+            made.of(&key("x")).collect::<Vec<_>>(),
+            [(&id(), Some(&Outcome::Pending))]
+        );
         assert_eq!(
             made.set(&id(), object(2, &["y"]).as_ref()),
             BTreeSet::from([key("x"), key("y")])
@@ -168,8 +168,8 @@ mod tests {
         );
         made.set(&id(), object(2, &["x", "y"]).as_ref());
         assert_eq!(
-            made.outcomes().get(&id()),
-            Some(&Outcome::Programmed(ContentHash(2))),
+            made.of(&key("y")).collect::<Vec<_>>(),
+            [(&id(), None)],
             "same content, same outcome"
         );
         made.set(&id(), object(3, &["x"]).as_ref());

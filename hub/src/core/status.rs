@@ -43,45 +43,57 @@ struct Said {
 /// A status without its key, small where it says one of the words that are said of nearly all resources.
 #[derive(Debug, PartialEq)]
 enum Brief {
-    /// This word as condition and reason, and no message.
-    Plain(&'static str, ContentHash),
+    /// [`PENDING`] as condition and reason, and no message.
+    Pending(ContentHash),
+    /// [`PROGRAMMED`] likewise.
+    Programmed(ContentHash),
+    /// [`ACCEPTED`] likewise.
+    Accepted(ContentHash),
     /// Any other; without its key.
     Full(Box<ResourceStatus>),
 }
 
-/// Words of [`Brief::Plain`].
-const PLAIN: [&str; 3] = [PENDING, PROGRAMMED, ACCEPTED];
-
 impl Brief {
     fn of(status: &ResourceStatus) -> Self {
-        let plain = PLAIN.into_iter().find(|word| status.condition == **word);
         let ResourceStatus {
-            reason, message, gone, ..
+            condition,
+            reason,
+            message,
+            gone,
+            content_hash,
+            ..
         } = status;
-        match plain {
-            Some(word) if reason == word && message.is_empty() && !gone => Self::Plain(word, status.content_hash),
-            Some(_) | None => Self::Full(Box::new(status.clone())),
+        let plain = condition == reason && message.is_empty() && !gone;
+        match condition.as_str() {
+            PENDING if plain => Self::Pending(*content_hash),
+            PROGRAMMED if plain => Self::Programmed(*content_hash),
+            ACCEPTED if plain => Self::Accepted(*content_hash),
+            _ => Self::Full(Box::new(status.clone())),
         }
     }
 
     fn is_pending(&self) -> bool {
         match self {
-            Self::Plain(word, _) => *word == PENDING,
+            Self::Pending(_) => true,
+            Self::Programmed(_) | Self::Accepted(_) => false,
             Self::Full(status) => status.condition == PENDING,
         }
     }
 
     fn status(&self, key: &Key) -> ResourceStatus {
-        match self {
-            Self::Plain(word, hash) => ResourceStatus {
-                key: key.clone(),
-                content_hash: *hash,
-                condition: (*word).to_owned(),
-                reason: (*word).to_owned(),
-                message: String::new(),
-                gone: false,
-            },
-            Self::Full(status) => status.as_ref().clone(),
+        let (word, hash) = match self {
+            Self::Pending(hash) => (PENDING, hash),
+            Self::Programmed(hash) => (PROGRAMMED, hash),
+            Self::Accepted(hash) => (ACCEPTED, hash),
+            Self::Full(status) => return status.as_ref().clone(),
+        };
+        ResourceStatus {
+            key: key.clone(),
+            content_hash: *hash,
+            condition: word.to_owned(),
+            reason: word.to_owned(),
+            message: String::new(),
+            gone: false,
         }
     }
 }

@@ -24,7 +24,7 @@ fn global(on: &str, name: &str) -> GlobalKey {
 fn route(hosts: &[&str], paths: &[PathMatch], created: Option<i64>) -> Resource {
     let mut hosts: Vec<_> = hosts.iter().map(|host| HostName::new(host).unwrap()).collect();
     hosts.sort();
-    Resource::Route(Route {
+    Resource::from(Route {
         hosts,
         paths: paths.to_vec(),
         methods: Vec::new(),
@@ -139,7 +139,7 @@ fn prefix_and_exact_are_different_claims_and_a_plain_pattern_is_exact() {
 
 #[test]
 fn certificates_claim_server_names() {
-    let certificate = Resource::Certificate(Certificate {
+    let certificate = Resource::from(Certificate {
         hosts: vec![HostName::new("a.b").unwrap(), HostName::new("*.c.d").unwrap()],
         chain: String::new(),
         private_key: SecretText::new(String::new()),

@@ -1,7 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use hubline::model::{Certificate, HostName, Key, Resource, ResourceKind, SecretText};
+use hubline::model::{Certificate, HostName, Key, ResourceKind, SecretText};
 use hubline::wire::EncodedResource;
 use redb::{ReadableDatabase, ReadableTable};
 use tempfile::TempDir;
@@ -112,7 +112,7 @@ async fn secrets_stay_secret() {
         private_key: SecretText::new(secret.to_owned()),
         created: None,
     };
-    let encoded = EncodedResource::encode(&key, &Resource::Certificate(certificate));
+    let encoded = EncodedResource::encode(&key, &certificate.into());
     let bytes = encoded.bytes().clone();
     write_all(directory.path(), vec![PersistOperation::Put { key, bytes }]).await;
     let file = std::fs::read(directory.path().join(STATE_FILE)).unwrap();

@@ -107,3 +107,13 @@ pub(super) fn instances(config: &HubConfig) -> Vec<Arc<str>> {
     let gateways = config.target.gateways.iter();
     gateways.map(|address| address.to_string().into()).collect()
 }
+
+/// Their control APIs; addresses that are no URLs were refused with the configuration.
+pub(super) fn controls(config: &HubConfig) -> Vec<reqwest::Url> {
+    config
+        .target
+        .control
+        .iter()
+        .filter_map(|text| text.parse().ok())
+        .collect()
+}

@@ -8,13 +8,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::options;
+use super::{PipelineError, options};
 use crate::config::{ClusterConfig, ClusterList, HubConfig};
 use crate::path::actor::{PathActor, PathHandle, PathSettings};
+use crate::path::data_plane::{DataPlane, DataPlaneOptions};
 use crate::path::metrics::PathMetrics;
 use crate::path::parameters::HubFailover;
 use crate::path::probing::{Probing, ProbingOptions};
-use crate::persist::{PathStore, PersistError};
+use crate::persist::PathStore;
 use crate::view::View;
 
 /// Finished probes on their way to the verdict machine: those of 1,000 clusters with two paths each within half a second.
@@ -24,6 +25,7 @@ const EVIDENCE: usize = 1_024;
 pub(super) struct Paths {
     actor: PathActor,
     probing: Probing,
+    data_plane: DataPlane,
     settings: Settings,
 }
 
@@ -35,13 +37,22 @@ impl Paths {
         view: &Arc<ArcSwap<View>>,
         store: PathStore,
         metrics: &Metrics,
-    ) -> Result<(Self, PathHandle), PersistError> {
+    ) -> Result<(Self, PathHandle), PipelineError> {
         let (findings, probed) = mpsc::channel(EVIDENCE);
         let began = Instant::now();
         let (settings, receiver) = Settings::new(config.failover, clusters.clone());
         let restored = store.load()?;
         let metrics = metrics.register(PathMetrics::register);
         let (actor, handle) = PathActor::new(began, receiver, probed, store, restored, metrics);
+        let data_plane = DataPlane::new(DataPlaneOptions {
+            clusters: clusters.clone(),
+            instances: options::controls(config),
+            view: Arc::clone(view),
+            decisions: handle.decisions(),
+            prefix: options::plan(config)?.prefix,
+            findings: findings.clone(),
+            began,
+        });
         let probing = Probing::new(ProbingOptions {
             clusters: clusters.clone(),
             view: Arc::clone(view),
@@ -53,6 +64,7 @@ impl Paths {
         let paths = Self {
             actor,
             probing,
+            data_plane,
             settings,
         };
         Ok((paths, handle))
@@ -62,6 +74,7 @@ impl Paths {
         tokio::join!(
             self.actor.run(shutdown.clone()),
             self.probing.run(shutdown.clone()),
+            self.data_plane.run(shutdown.clone()),
             self.settings.run(shutdown),
         );
     }

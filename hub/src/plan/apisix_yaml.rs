@@ -124,8 +124,8 @@ mod tests {
             id,
             body,
             hash,
-            references: Vec::new(),
-            causes: Vec::new(),
+            references: Box::default(),
+            causes: Box::default(),
         };
         let text = yaml(&[object.into()]).unwrap();
         let back: Value = serde_saphyr::from_str(&text).unwrap();

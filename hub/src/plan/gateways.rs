@@ -143,17 +143,17 @@ fn finish(options: &PlanOptions, id: ObjectId, mut body: Map<String, Value>, nam
     body.insert("name".to_owned(), name.into());
     let labels = json!({"managed-by": "hubline", "hub": label_value(&options.hub)});
     body.insert("labels".to_owned(), labels);
-    made(id, body, Vec::new())
+    made(id, body, Box::default())
 }
 
-fn made(id: ObjectId, body: Map<String, Value>, references: Vec<ObjectId>) -> Object {
+fn made(id: ObjectId, body: Map<String, Value>, references: Box<[ObjectId]>) -> Object {
     let (body, hash) = canonical(&Value::Object(body));
     Object {
         id,
         body,
         hash,
         references,
-        causes: Vec::new(),
+        causes: Box::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who refers to whom, the way back: what something refers to, it says itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use hubline::model::GlobalKey;
 
@@ -13,23 +13,14 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// `from` referred to `before` and now refers to `now`; returns what is in one of them alone.
-    pub(super) fn set(
-        &mut self,
-        from: &GlobalKey,
-        before: &Few<GlobalKey>,
-        now: &Few<GlobalKey>,
-    ) -> BTreeSet<GlobalKey> {
-        let mut changed = BTreeSet::new();
-        for gone in before.iter().filter(|it| !now.contains(it)) {
+    /// `from` referred to `before` and now refers to `now`.
+    pub(super) fn set(&mut self, from: &GlobalKey, before: &Few<GlobalKey>, now: &Few<GlobalKey>) {
+        for gone in without(before, now) {
             self.unlink(from, gone);
-            changed.insert(gone.clone());
         }
-        for new in now.iter().filter(|it| !before.contains(it)) {
+        for new in without(now, before) {
             self.backward.entry(new.clone()).or_default().insert(from.clone());
-            changed.insert(new.clone());
         }
-        changed
     }
 
     fn unlink(&mut self, from: &GlobalKey, to: &GlobalKey) {
@@ -45,9 +36,9 @@ impl Index {
     pub(super) fn referrers(&self, to: &GlobalKey) -> impl Iterator<Item = &GlobalKey> {
         self.backward.get(to).into_iter().flat_map(Few::iter)
     }
+}
 
-    /// Whether anyone refers to `to`.
-    pub(super) fn is_used(&self, to: &GlobalKey) -> bool {
-        self.backward.contains_key(to)
-    }
+/// What is in the one and not in the other.
+pub(super) fn without<'a>(one: &'a Few<GlobalKey>, other: &'a Few<GlobalKey>) -> impl Iterator<Item = &'a GlobalKey> {
+    one.iter().filter(|it| !other.contains(it))
 }

@@ -97,7 +97,7 @@ impl Backends<'_> {
     fn addresses(&self, path: &Path) -> Vec<Address> {
         match path.reach {
             Reach::Pods => serving(self.set)
-                .map(|endpoint| (endpoint.address.clone(), endpoint.port.get()))
+                .map(|endpoint| (endpoint.address.to_string(), endpoint.port.get()))
                 .collect(),
             Reach::NodePorts => self.node_ports(path.node_ports.unwrap_or_default()),
             Reach::LoadBalancer => self.load_balancer(),
@@ -124,7 +124,7 @@ impl Backends<'_> {
         };
         let local: Option<BTreeSet<&str>> = (self.service.external_traffic_policy == TrafficPolicy::Local).then(|| {
             serving(self.set)
-                .filter_map(|endpoint| endpoint.node.as_deref())
+                .filter_map(|endpoint| endpoint.node().map(AsRef::as_ref))
                 .collect()
         });
         let fit = |(name, node): &&(&str, &Node)| {

@@ -8,7 +8,7 @@ use imbl::OrdMap;
 use ipnet::IpNet;
 
 use super::gateways::{self, Routings};
-use super::index::Index;
+use super::index::{Index, without};
 use super::overlaps::{self, Overlaps};
 use super::routing::Routing;
 use super::scope::{Rendered, Resources, Scope};
@@ -37,12 +37,10 @@ pub struct Planner {
     overlaps: Overlaps,
     /// Routes that split traffic by themselves: a diversion does not move these.
     splitting: BTreeSet<GlobalKey>,
-    /// Routes → services and plugin sets that they name.
+    /// Routes → services and plugin sets that they name, or that their objects refer to: nearly always the same.
     named: Index,
     /// Services → their endpoint sets.
     endpoints: Index,
-    /// Routes → services and plugin sets that their objects refer to: only these have objects.
-    used: Index,
     /// Boxed: half of a map's room is empty, which costs less the smaller its values are.
     rendered: BTreeMap<GlobalKey, Box<Rendered>>,
     renderings: u64,
@@ -205,7 +203,9 @@ impl Planner {
         );
         match key.key.kind {
             ResourceKind::Route | ResourceKind::StreamRoute => {
-                self.named.set(&key, &names(cluster, before), &names(cluster, now));
+                let uses = self.uses(&key);
+                let (before, now) = (names(cluster, before), names(cluster, now));
+                self.named.set(&key, &with(before, &uses), &with(now, &uses));
                 dirty.owners.insert(key.clone());
             }
             ResourceKind::Certificate
@@ -217,8 +217,7 @@ impl Planner {
             ResourceKind::Service => self.take_service(&key, before, now, dirty),
             ResourceKind::EndpointSet => dirty.shared.extend(self.endpoints.referrers(&key).cloned()),
             ResourceKind::PluginSet => {
-                let referrers = self.named.referrers(&key).chain(self.used.referrers(&key));
-                dirty.owners.extend(referrers.cloned());
+                dirty.owners.extend(self.named.referrers(&key).cloned());
                 dirty.shared.insert(key.clone());
             }
             // Which nodes stand for which service follows from all of them; most services stay as they are.
@@ -234,8 +233,7 @@ impl Planner {
     /// Routes hold only the service's id: they are rendered again when it comes or goes, not when it changes.
     fn take_service(&mut self, key: &GlobalKey, before: Option<&Resource>, now: Option<&Resource>, dirty: &mut Dirty) {
         if before.is_some() != now.is_some() {
-            let referrers = self.named.referrers(key).chain(self.used.referrers(key));
-            dirty.owners.extend(referrers.cloned());
+            dirty.owners.extend(self.named.referrers(key).cloned());
         }
         let endpoints = |resource| endpoints(&key.cluster, resource);
         self.endpoints.set(key, &endpoints(before), &endpoints(now));
@@ -281,9 +279,13 @@ impl Planner {
         let mut output = Output::default();
         for key in dirty.owners {
             let rendered = self.render_owner(&key);
-            let none = Few::default();
-            let before = self.rendered.get(&key).map_or(&none, |rendered| &rendered.uses);
-            dirty.shared.extend(self.used.set(&key, before, &rendered.uses));
+            let (before, now) = (self.uses(&key), &rendered.uses);
+            dirty
+                .shared
+                .extend(without(&before, now).chain(without(now, &before)).cloned());
+            let resource = self.resources.get(&key).map(|stored| stored.resource.as_ref());
+            let named = names(&key.cluster, resource);
+            self.named.set(&key, &with(named.clone(), &before), &with(named, now));
             self.keep(key, rendered, &mut output);
         }
         for key in dirty.shared {
@@ -313,7 +315,7 @@ impl Planner {
     }
 
     fn render_shared(&self, key: &GlobalKey) -> Rendered {
-        if !self.used.is_used(key) {
+        if !self.is_used(key) {
             return Rendered::default();
         }
         self.with_scope(key, |scope| match scope.stored.resource.as_ref() {
@@ -321,6 +323,20 @@ impl Planner {
             Resource::PluginSet(set) => plugins::plugin_set(scope, set),
             _ => Rendered::default(),
         })
+    }
+
+    /// Services and plugin sets that the objects of a route refer to.
+    fn uses(&self, key: &GlobalKey) -> Few<GlobalKey> {
+        self.rendered
+            .get(key)
+            .map(|rendered| rendered.uses.clone())
+            .unwrap_or_default()
+    }
+
+    /// Whether objects of routes refer to a service or plugin set: only these have objects.
+    fn is_used(&self, key: &GlobalKey) -> bool {
+        let mut routes = self.named.referrers(key).filter_map(|route| self.rendered.get(route));
+        routes.any(|rendered| rendered.uses.contains(key))
     }
 
     fn routing(&self, cluster: &ClusterId) -> Arc<Routing> {
@@ -440,6 +456,13 @@ fn names(cluster: &ClusterId, resource: Option<&Resource>) -> Few<GlobalKey> {
     };
     let services = backends.iter().map(|backend| &backend.service);
     services.chain(sets).map(|key| sibling(cluster, key)).collect()
+}
+
+fn with(mut names: Few<GlobalKey>, uses: &Few<GlobalKey>) -> Few<GlobalKey> {
+    for used in uses.iter() {
+        names.insert(used.clone());
+    }
+    names
 }
 
 /// Consumers act on routes of every cluster at APISIX; they wait for what confines them to their own.

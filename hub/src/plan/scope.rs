@@ -80,7 +80,7 @@ impl Scope<'_> {
         let of_kind =
             from_there.take_while(|(key, _)| key.cluster == self.key.cluster && key.key.kind == ResourceKind::Node);
         let nodes = of_kind.filter_map(|(key, stored)| match stored.resource.as_ref() {
-            Resource::Node(node) => Some((&*key.key.name, node)),
+            Resource::Node(node) => Some((&*key.key.name, node.as_ref())),
             _ => None,
         });
         nodes.collect()
@@ -168,7 +168,7 @@ impl Scope<'_> {
             ("managed-by", "hubline"),
             ("hub", self.options.hub.as_str()),
             ("cluster", self.key.cluster.as_str()),
-            ("namespace", key.namespace.as_str()),
+            ("namespace", &*key.namespace),
             ("name", key.name.as_str()),
             ("kind", &*key.source.kind),
         ];
@@ -196,7 +196,7 @@ impl Scope<'_> {
             body,
             hash,
             references: references.into_iter().collect(),
-            causes: vec![self.cause()],
+            causes: [self.cause()].into(),
         }
     }
 }

@@ -28,9 +28,14 @@ pub(super) fn render(scope: &Scope<'_>, service: &Service) -> Rendered {
     body.insert("nodes".to_owned(), nodes);
     let id = scope.id(ObjectKind::Upstream, Class::Upstream, &scope.key.key, "");
     let mut object = scope.object(id, body, BTreeSet::new());
-    object.causes.extend(scope.cause_of(&service.endpoints));
-    object.causes.sort();
-    rendered.objects.push(object.into());
+    let mut causes: Vec<_> = scope
+        .cause_of(&service.endpoints)
+        .into_iter()
+        .chain(object.causes)
+        .collect();
+    causes.sort();
+    object.causes = causes.into();
+    rendered.objects = vec![object.into()];
     rendered
 }
 

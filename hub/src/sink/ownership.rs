@@ -53,8 +53,8 @@ impl Ownership {
             id,
             body,
             hash,
-            references: Vec::new(),
-            causes: Vec::new(),
+            references: Box::default(),
+            causes: Box::default(),
         })
     }
 

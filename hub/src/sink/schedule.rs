@@ -118,6 +118,9 @@ pub struct Schedule {
     condemned: BTreeMap<ObjectId, Option<Arc<Object>>>,
     replacements: Replacements,
     grace_due: Due,
+    /// Objects that were reported as programmed, with a content that is in `unreported` if it is not the latest.
+    programmed: BTreeSet<ObjectId>,
+    /// Refusals that were reported.
     reported: BTreeMap<ObjectId, Outcome>,
     outcomes: BTreeMap<ObjectId, Outcome>,
     /// Objects that changed since their outcome was reported: the core waits for a word on each, even where the content
@@ -167,6 +170,7 @@ impl Schedule {
             condemned: BTreeMap::new(),
             replacements: Replacements::default(),
             grace_due: Due::default(),
+            programmed: BTreeSet::new(),
             reported: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             unreported: BTreeSet::new(),
@@ -410,18 +414,30 @@ impl Schedule {
         let refused = self.refused.len() + self.withheld.len();
         Counts {
             desired: self.desired.len() - 1,
-            programmed: self.reported.len().saturating_sub(refused),
+            programmed: self.programmed.len(),
             refused,
         }
     }
 
     fn report(&mut self, id: &ObjectId, outcome: Outcome) {
         let asked = self.unreported.remove(id);
-        if id == self.marker() || (!asked && self.reported.get(id) == Some(&outcome)) {
+        if id == self.marker() {
             return;
         }
-        self.reported.insert(id.clone(), outcome.clone());
-        self.outcomes.insert(id.clone(), outcome);
+        let new = match outcome {
+            Outcome::Programmed(_) => {
+                let refused = self.reported.remove(id).is_some();
+                self.programmed.insert(id.clone()) || refused
+            }
+            Outcome::Refused(_) | Outcome::Pending => {
+                let programmed = self.programmed.remove(id);
+                let before = self.reported.insert(id.clone(), outcome.clone());
+                programmed || before.as_ref() != Some(&outcome)
+            }
+        };
+        if asked || new {
+            self.outcomes.insert(id.clone(), outcome);
+        }
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn object(kind: ObjectKind, name: &str, mut body: Value, references: 
         body,
         hash,
         references: references.iter().map(|id| (*id).clone()).collect(),
-        causes: Vec::new(),
+        causes: Box::default(),
     })
 }
 

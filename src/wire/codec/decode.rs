@@ -1,7 +1,5 @@
 //! Protobuf → model. Everything is checked here once; each error names the field and what is allowed.
 
-use std::sync::Arc;
-
 use super::super::resource::key_part;
 use super::super::{Names, WireError, proto as p};
 use crate::model as m;
@@ -23,7 +21,7 @@ pub(crate) fn key(key: p::Key, names: &mut Names) -> Result<m::Key> {
     let parts = m::KeyParts {
         kind: m::ResourceKind::from_number(key.kind),
         source: names.source(&key.group, &key.source),
-        namespace: key.namespace,
+        namespace: names.text(&key.namespace),
         name: key.name,
         section: key.section,
     };
@@ -47,11 +45,11 @@ pub(crate) fn body(key: &m::Key, body: Option<p::resource::Body>, names: &mut Na
         return Ok(None);
     }
     let resource = match body.ok_or_else(|| WireError::missing("body"))? {
-        Body::Route(it) => m::Resource::Route(route(it, names)?),
-        Body::StreamRoute(it) => m::Resource::StreamRoute(stream_route(it, names)?),
-        Body::Service(it) => m::Resource::Service(service(it, names)?),
+        Body::Route(it) => route(it, names)?.into(),
+        Body::StreamRoute(it) => stream_route(it, names)?.into(),
+        Body::Service(it) => service(it, names)?.into(),
         Body::EndpointSet(it) => m::Resource::EndpointSet(endpoint_set(it, names)?),
-        Body::Certificate(it) => m::Resource::Certificate(certificate(it)?),
+        Body::Certificate(it) => certificate(it)?.into(),
         Body::Consumer(it) => m::Resource::Consumer(m::Consumer {
             plugins: plugins(it.plugins),
         }),
@@ -61,9 +59,9 @@ pub(crate) fn body(key: &m::Key, body: Option<p::resource::Body>, names: &mut Na
         Body::GlobalRule(it) => m::Resource::GlobalRule(m::GlobalRule {
             plugins: plugins(it.plugins),
         }),
-        Body::Node(it) => m::Resource::Node(node(it)?),
+        Body::Node(it) => node(it)?.into(),
         Body::Export(it) => m::Resource::Export(m::Export { weight: it.weight }),
-        Body::ClusterInfo(it) => m::Resource::ClusterInfo(cluster_info(it)),
+        Body::ClusterInfo(it) => cluster_info(it).into(),
     };
     if resource.kind() == key.kind {
         return Ok(Some(resource));
@@ -198,10 +196,6 @@ fn protocol(number: i32) -> m::Protocol {
     }
 }
 
-fn shared(text: &str, names: &mut Names) -> Option<Arc<str>> {
-    (!text.is_empty()).then(|| names.text(text))
-}
-
 fn text(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
@@ -305,11 +299,12 @@ fn endpoint(endpoint: p::Endpoint, names: &mut Names) -> Result<m::Endpoint> {
         p::EndpointState::NotReady | p::EndpointState::Unspecified => m::EndpointState::NotReady,
     };
     Ok(m::Endpoint {
-        address: address("endpoint_set.endpoints.address", endpoint.address)?,
+        address: address("endpoint_set.endpoints.address", endpoint.address)?
+            .as_str()
+            .into(),
         port: port("endpoint_set.endpoints.port", endpoint.port)?,
         state,
-        node: shared(&endpoint.node, names),
-        zone: shared(&endpoint.zone, names),
+        place: names.place(&endpoint.node, &endpoint.zone),
     })
 }
 

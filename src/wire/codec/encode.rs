@@ -35,7 +35,7 @@ pub(crate) fn key(key: &m::Key) -> p::Key {
         kind: key.kind.number(),
         group: key.source.group.to_string(),
         source: key.source.kind.to_string(),
-        namespace: key.namespace.clone(),
+        namespace: key.namespace.as_ref().to_owned(),
         name: key.name.clone(),
         section: key.section.clone(),
     }
@@ -216,11 +216,11 @@ fn endpoint(endpoint: &m::Endpoint) -> p::Endpoint {
         m::EndpointState::NotReady => p::EndpointState::NotReady,
     };
     p::Endpoint {
-        address: endpoint.address.clone(),
+        address: endpoint.address.to_string(),
         port: u32::from(endpoint.port.get()),
         state: state.into(),
-        node: endpoint.node.as_deref().unwrap_or_default().to_owned(),
-        zone: endpoint.zone.as_deref().unwrap_or_default().to_owned(),
+        node: endpoint.node().map_or("", |it| it).to_owned(),
+        zone: endpoint.zone().map_or("", |it| it).to_owned(),
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the agents have: made up from numbers, so that nothing has to be kept.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use hubline::model::{
     Backend, BackendSettings, ClusterId, Completeness, Endpoint, EndpointSet, EndpointState, Entry, Group, GroupKind,
-    GroupState, HostName, Key, PathMatch, Port, Protocol, Resource, ResourceKind, Route, Service, ServicePort,
+    GroupState, HostName, Key, PathMatch, Place, Port, Protocol, Resource, ResourceKind, Route, Service, ServicePort,
     TrafficPolicy, UnixSeconds,
 };
 
@@ -137,7 +139,7 @@ impl App {
                 &self.name(),
                 &section,
             ),
-            resource: Resource::Route(route),
+            resource: route.into(),
         })
     }
 
@@ -159,7 +161,7 @@ impl App {
         };
         Ok(Entry {
             key: self.service_key(),
-            resource: Resource::Service(service),
+            resource: service.into(),
         })
     }
 
@@ -174,15 +176,18 @@ impl App {
                 self.number % 256,
                 1 + (self.number / 256 + turn) % 254
             );
+            let place = Place::new(
+                Some(format!("worker-{index:02}.cluster-{:04}", self.agent).into()),
+                Some(format!("zone-{}", index % 3).into()),
+            );
             endpoints.push(Endpoint {
-                address,
+                address: address.as_str().into(),
                 port: Port::new(8080)?,
                 state: EndpointState::Ready,
-                node: Some(format!("worker-{index:02}.cluster-{:04}", self.agent).into()),
-                zone: Some(format!("zone-{}", index % 3).into()),
+                place: place.map(Arc::new),
             });
         }
-        endpoints.sort();
+        endpoints.sort_by_key(|endpoint: &Endpoint| endpoint.address.to_string());
         Ok(Entry {
             key: self.key(ResourceKind::EndpointSet),
             resource: Resource::EndpointSet(EndpointSet { endpoints }),

@@ -75,7 +75,7 @@ impl App {
             websocket: false,
             created: None,
         };
-        Ok(encoded(self.route_key(), &Resource::Route(route)))
+        Ok(encoded(self.route_key(), &route.into()))
     }
 
     /// The route with a host that is none.
@@ -108,16 +108,15 @@ impl App {
             settings: BackendSettings::default(),
             unresolved: None,
         };
-        Ok(encoded(self.key(ResourceKind::Service), &Resource::Service(service)))
+        Ok(encoded(self.key(ResourceKind::Service), &service.into()))
     }
 
     fn endpoints(&self) -> Result<(Key, EncodedResource)> {
         let endpoint = Endpoint {
-            address: self.address.clone(),
+            address: self.address.as_str().into(),
             port: Port::new(8080)?,
             state: EndpointState::Ready,
-            node: None,
-            zone: None,
+            place: None,
         };
         let set = EndpointSet {
             endpoints: vec![endpoint],

@@ -2,8 +2,9 @@
 //! end-to-end tests count too.
 
 use hubline::model::{
-    Backend, BackendSettings, Completeness, Endpoint, EndpointSet, EndpointState, Entry, Group, GroupKind, GroupState,
-    HostName, Key, PathMatch, Port, Protocol, Resource, ResourceKind, Route, Service, ServicePort, TrafficPolicy,
+    Address, Backend, BackendSettings, Completeness, Endpoint, EndpointSet, EndpointState, Entry, Group, GroupKind,
+    GroupState, HostName, Key, PathMatch, Port, Protocol, Resource, ResourceKind, Route, Service, ServicePort,
+    TrafficPolicy,
 };
 use hubline::wire::{AgentMessage, HubMessage, Resync, ResyncReason, Scope, Welcome, codec};
 use prost::Message;
@@ -28,7 +29,7 @@ fn key(kind: ResourceKind, number: u8) -> Key {
 }
 
 fn route(number: u8) -> Resource {
-    Resource::Route(Route {
+    Resource::from(Route {
         hosts: vec![HostName::new(&format!("web-{number}.example.com")).unwrap()],
         paths: vec![PathMatch::Prefix("/".to_owned())],
         methods: Vec::new(),
@@ -47,7 +48,7 @@ fn route(number: u8) -> Resource {
 }
 
 fn service(number: u8) -> Resource {
-    Resource::Service(Service {
+    Resource::from(Service {
         port: ServicePort {
             number: Port::new(80).ok(),
             name: None,
@@ -66,11 +67,10 @@ fn service(number: u8) -> Resource {
 
 fn endpoints(number: u8) -> Resource {
     let endpoint = |last: u8| Endpoint {
-        address: format!("10.1.{number}.{last}"),
+        address: Address::V4([10, 1, number, last].into()),
         port: Port::new(8080).unwrap(),
         state: EndpointState::Ready,
-        node: None,
-        zone: None,
+        place: None,
     };
     Resource::EndpointSet(EndpointSet {
         endpoints: (0..10).map(endpoint).collect(),

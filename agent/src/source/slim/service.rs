@@ -1,6 +1,6 @@
 //! Service and EndpointSlice.
 
-use hubline::model::EndpointState;
+use hubline::model::{EndpointState, Place};
 use k8s_openapi::api::core::v1;
 use k8s_openapi::api::discovery::v1 as discovery;
 
@@ -63,8 +63,7 @@ fn endpoint(full: discovery::Endpoint) -> SliceEndpoint {
     SliceEndpoint {
         addresses: each(full.addresses, Into::into),
         state: state(&full.conditions.unwrap_or_default()),
-        node: full.node_name.map(Into::into),
-        zone: full.zone.map(Into::into),
+        place: Place::new(full.node_name.map(Into::into), full.zone.map(Into::into)).map(Into::into),
     }
 }
 

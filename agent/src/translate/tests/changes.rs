@@ -1,7 +1,5 @@
 //! What one change costs and publishes.
 
-use hubline::model::{ClusterInfo, Node};
-
 use super::fixture::*;
 use super::*;
 use crate::source::{Coverage, Fetch, Object};
@@ -254,17 +252,12 @@ fn pod_networks_of_all_nodes_are_the_clusters() {
     let [node, info] = output.upserts.as_slice() else {
         panic!("{output:?}")
     };
-    assert!(matches!(&node.resource, Resource::Node(Node { ready: true, .. })));
-    let Resource::ClusterInfo(ClusterInfo {
-        pod_networks,
-        kubernetes_version,
-        ..
-    }) = &info.resource
-    else {
+    assert!(matches!(&node.resource, Resource::Node(node) if node.ready));
+    let Resource::ClusterInfo(info) = &info.resource else {
         panic!("{info:?}")
     };
-    assert_eq!(pod_networks, &["10.244.0.0/24", "10.244.1.0/24"]);
-    assert_eq!(kubernetes_version.as_deref(), Some("v1.36.0"));
+    assert_eq!(info.pod_networks, ["10.244.0.0/24", "10.244.1.0/24"]);
+    assert_eq!(info.kubernetes_version.as_deref(), Some("v1.36.0"));
 }
 
 #[test]

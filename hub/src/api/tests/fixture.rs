@@ -50,7 +50,7 @@ fn global(cluster_name: &str, key: Key) -> GlobalKey {
 }
 
 fn route(host: &str) -> Resource {
-    Resource::Route(Route {
+    Resource::from(Route {
         hosts: vec![HostName::new(host).unwrap()],
         paths: vec![PathMatch::Prefix("/".to_owned())],
         methods: Vec::new(),
@@ -72,7 +72,7 @@ fn route(host: &str) -> Resource {
 }
 
 fn service() -> Resource {
-    Resource::Service(Service {
+    Resource::from(Service {
         port: ServicePort {
             number: Some(Port::new(80).unwrap()),
             name: None,
@@ -91,11 +91,10 @@ fn service() -> Resource {
 
 fn endpoints() -> Resource {
     let endpoint = |address: &str, state| Endpoint {
-        address: address.to_owned(),
+        address: address.into(),
         port: Port::new(8080).unwrap(),
         state,
-        node: None,
-        zone: None,
+        place: None,
     };
     Resource::EndpointSet(EndpointSet {
         endpoints: vec![
@@ -111,11 +110,12 @@ fn object(kind: ObjectKind, id: &str, body: &Value, cause: GlobalKey) -> Object 
         id: ObjectId { kind, id: id.into() },
         body,
         hash,
-        references: Vec::new(),
-        causes: vec![Cause {
+        references: Box::default(),
+        causes: [Cause {
             key: cause,
             content_hash: ContentHash(7),
-        }],
+        }]
+        .into(),
     }
 }
 

@@ -47,11 +47,10 @@ pub(crate) fn good(key: &Key, value: u16) -> EncodedResource {
         ResourceKind::PluginSet => plugin_set(&format!("{{\"count\":{value}}}")),
         _ => Resource::EndpointSet(EndpointSet {
             endpoints: vec![Endpoint {
-                address: "10.0.0.1".to_owned(),
+                address: "10.0.0.1".into(),
                 port: Port::new(value + 1).unwrap(),
                 state: EndpointState::Ready,
-                node: None,
-                zone: None,
+                place: None,
             }],
         }),
     };

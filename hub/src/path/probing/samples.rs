@@ -51,7 +51,12 @@ fn pods(view: &View, cluster: &ClusterId, path: &Path) -> Vec<Sample> {
     for (_, resource) in of_kind(view, cluster, ResourceKind::EndpointSet) {
         let Resource::EndpointSet(set) = resource else { continue };
         for endpoint in set.endpoints.iter().filter(|it| it.state == EndpointState::Ready) {
-            few.add(path, &endpoint.address, endpoint.port.get(), endpoint.node.clone());
+            few.add(
+                path,
+                &endpoint.address.to_string(),
+                endpoint.port.get(),
+                endpoint.node().cloned(),
+            );
         }
     }
     few.sorted()
@@ -60,7 +65,7 @@ fn pods(view: &View, cluster: &ClusterId, path: &Path) -> Vec<Sample> {
 fn services<'a>(view: &'a View, cluster: &'a ClusterId) -> impl Iterator<Item = &'a Service> {
     let all = of_kind(view, cluster, ResourceKind::Service);
     let services = all.filter_map(|(_, resource)| match resource {
-        Resource::Service(service) => Some(service),
+        Resource::Service(service) => Some(service.as_ref()),
         _ => None,
     });
     services.filter(|service| service.port.protocol == Protocol::Tcp)

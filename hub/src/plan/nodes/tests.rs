@@ -6,11 +6,10 @@ use crate::plan::routing::Diverted;
 
 fn endpoint(address: &str, state: EndpointState) -> Endpoint {
     Endpoint {
-        address: address.to_owned(),
+        address: address.into(),
         port: Port::new(80).unwrap(),
         state,
-        node: None,
-        zone: None,
+        place: None,
     }
 }
 
@@ -260,7 +259,7 @@ fn local_traffic_only_where_endpoints_are_ready() {
         ..service()
     };
     let on = |name: &str| Endpoint {
-        node: Some(name.into()),
+        place: Place::new(Some(name.into()), None).map(Into::into),
         ..endpoint("10.0.0.1", EndpointState::Ready)
     };
     let set = EndpointSet {

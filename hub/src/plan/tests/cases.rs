@@ -17,7 +17,7 @@ fn many() -> World {
         let of = |kind| key(kind, &name);
         changes.push(put(
             &of(ResourceKind::Route),
-            Resource::Route(route(&host, &[prefix("/")], &[&name])),
+            Resource::from(route(&host, &[prefix("/")], &[&name])),
         ));
         changes.push(put(&of(ResourceKind::Service), service(&name, None)));
         changes.push(put(&of(ResourceKind::EndpointSet), endpoints(1)));
@@ -37,7 +37,7 @@ fn the_cost_of_a_change_is_that_of_the_change() {
         (
             "route",
             key(ResourceKind::Route),
-            Resource::Route(route("new.example.com", &[prefix("/")], &["s7"])),
+            Resource::from(route("new.example.com", &[prefix("/")], &["s7"])),
             1,
         ),
     ];
@@ -63,7 +63,7 @@ fn endpoints_touch_exactly_one_upstream() {
 #[test]
 fn a_route_to_an_existing_service_is_one_object() {
     let mut world = many();
-    let more = Resource::Route(route("more.example.com", &[prefix("/")], &["s7"]));
+    let more = Resource::from(route("more.example.com", &[prefix("/")], &["s7"]));
     let changed = world.put(&key(ResourceKind::Route, "more"), more);
     assert_eq!(changed.len(), 1);
     assert_eq!(changed[0].0.kind, ObjectKind::Route);
@@ -75,7 +75,7 @@ fn a_route_waits_for_its_service() {
     let key_of = |kind| key(kind, "web");
     let changed = world.put(
         &key_of(ResourceKind::Route),
-        Resource::Route(route("a.b", &[prefix("/")], &["web"])),
+        Resource::from(route("a.b", &[prefix("/")], &["web"])),
     );
     assert_eq!(changed, []);
     let problem = &world.problems.values().next().unwrap()[0];
@@ -94,7 +94,7 @@ fn one_bad_resource_stops_only_itself() {
     bad.plugins = vec![plugin("not json")];
     // What was made of it before stays, and says why.
     assert_eq!(
-        world.put(&key(ResourceKind::Route, "s7"), Resource::Route(bad.clone())),
+        world.put(&key(ResourceKind::Route, "s7"), Resource::from(bad.clone())),
         []
     );
     assert_eq!(world.objects, before);
@@ -103,10 +103,7 @@ fn one_bad_resource_stops_only_itself() {
     assert!(!problems[0].message.contains("not json"), "{}", problems[0].message);
     // It cannot stay on a host that it no longer claims.
     bad.hosts.clear();
-    assert_eq!(
-        world.put(&key(ResourceKind::Route, "s7"), Resource::Route(bad)).len(),
-        2
-    );
+    assert_eq!(world.put(&key(ResourceKind::Route, "s7"), Resource::from(bad)).len(), 2);
     assert_eq!(world.objects.len(), 1998);
 }
 
@@ -115,7 +112,7 @@ fn what_was_kept_goes_with_what_it_refers_to() {
     let mut world = many();
     let mut bad = route("h7.example.com", &[prefix("/")], &[]);
     bad.plugins = vec![plugin("not json")];
-    world.put(&key(ResourceKind::Route, "s7"), Resource::Route(bad));
+    world.put(&key(ResourceKind::Route, "s7"), Resource::from(bad));
     assert_eq!(world.objects.len(), 2000);
     world.apply(&cluster("a"), &[gone(&key(ResourceKind::Service, "s7"))]);
     assert_eq!(world.objects.len(), 1998);
@@ -138,7 +135,7 @@ fn paths_touch_the_upstreams_of_their_cluster_alone() {
         put(&key(ResourceKind::EndpointSet, "web"), endpoints(1)),
         put(
             &key(ResourceKind::Route, "web"),
-            Resource::Route(route("b.example.com", &[prefix("/")], &["web"])),
+            Resource::from(route("b.example.com", &[prefix("/")], &["web"])),
         ),
     ];
     world.apply(&cluster("b"), &same);

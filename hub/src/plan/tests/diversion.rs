@@ -20,7 +20,7 @@ fn world(clusters: &[&str]) -> World {
             put(&key(ResourceKind::EndpointSet, "web"), endpoints(1)),
             put(
                 &key(ResourceKind::Route, "web"),
-                Resource::Route(route(&host, &[prefix("/")], &["web"])),
+                Resource::from(route(&host, &[prefix("/")], &["web"])),
             ),
         ];
         world.apply(&cluster(name), &changes);
@@ -29,7 +29,7 @@ fn world(clusters: &[&str]) -> World {
         put(&key(ResourceKind::Service, "new"), service("new", None)),
         put(
             &key(ResourceKind::Route, "two"),
-            Resource::Route(route("two.example.com", &[prefix("/")], &["web", "new"])),
+            Resource::from(route("two.example.com", &[prefix("/")], &["web", "new"])),
         ),
     ];
     world.apply(&cluster(clusters[0]), &two);
@@ -175,7 +175,7 @@ fn objects_of_paths_are_valid() {
 }
 
 fn info(echo: &[&str], network: &str) -> Resource {
-    Resource::ClusterInfo(hubline::model::ClusterInfo {
+    Resource::from(hubline::model::ClusterInfo {
         echo: echo.iter().map(|&address| address.to_owned()).collect(),
         pod_networks: vec![network.to_owned()],
         ..hubline::model::ClusterInfo::default()

@@ -84,7 +84,7 @@ fn routes() -> impl Strategy<Value = Resource> {
     let parts = (hosts(0), paths(), backends(0..=2), sets, plugins());
     (parts, methods, conditions(), created(), prop::bool::ANY).prop_map(
         |((hosts, paths, backends, sets, plugins), methods, conditions, created, websocket)| {
-            Resource::Route(Route {
+            Resource::from(Route {
                 hosts,
                 paths,
                 backends,
@@ -107,7 +107,7 @@ fn stream_routes() -> impl Strategy<Value = Resource> {
     let port = prop::option::weighted(0.8, (9000..9002_i32).prop_map(|port| Port::new(port).unwrap()));
     (port, prop::option::of(hosts(1)), backends(1..=1), plugins(), created()).prop_map(
         |(port, host, backends, plugins, created)| {
-            Resource::StreamRoute(StreamRoute {
+            Resource::from(StreamRoute {
                 port,
                 host: host.and_then(|hosts| hosts.into_iter().next()),
                 protocol: Protocol::Tcp,
@@ -128,14 +128,14 @@ fn services(name: &'static str) -> impl Strategy<Value = Resource> {
         let Resource::Service(service) = service(name, retries) else {
             panic!("no service")
         };
-        Resource::Service(Service {
+        Resource::from(Service {
             external_name: external,
             endpoints: key(ResourceKind::EndpointSet, set.unwrap_or(name)),
             unresolved: unresolved.map(|message| Unresolved {
                 reason: "BackendNotFound".to_owned(),
                 message,
             }),
-            ..service
+            ..*service
         })
     })
 }
@@ -149,11 +149,10 @@ fn endpoint_sets() -> impl Strategy<Value = Resource> {
     )
         .prop_map(|(addresses, states)| {
             let endpoint = |(address, state): (&str, EndpointState)| Endpoint {
-                address: address.to_owned(),
+                address: address.into(),
                 port: Port::new(8080).unwrap(),
                 state,
-                node: None,
-                zone: None,
+                place: None,
             };
             let endpoints = addresses.into_iter().zip(states).map(endpoint).collect();
             Resource::EndpointSet(EndpointSet { endpoints })
@@ -169,7 +168,7 @@ static PAIRS: LazyLock<Vec<Issued>> = LazyLock::new(|| {
 fn certificates() -> impl Strategy<Value = Resource> {
     (hosts(1), 0..PAIRS.len(), created()).prop_map(|(hosts, pair, created)| {
         let pair = &PAIRS[pair];
-        Resource::Certificate(Certificate {
+        Resource::from(Certificate {
             hosts,
             chain: pair.chain.clone(),
             private_key: pair.private_key.clone(),
@@ -180,7 +179,7 @@ fn certificates() -> impl Strategy<Value = Resource> {
 
 fn nodes() -> impl Strategy<Value = Resource> {
     prop::bool::ANY.prop_map(|ready| {
-        Resource::Node(Node {
+        Resource::from(Node {
             ready,
             ..Node::default()
         })
@@ -215,7 +214,7 @@ fn good(kind: ResourceKind, name: &'static str) -> BoxedStrategy<Resource> {
                 ..ClusterInfo::default()
             };
             (prop::option::of(0..2_u8), prop::option::of(0..2_u8))
-                .prop_map(move |facts| Resource::ClusterInfo(info(facts)))
+                .prop_map(move |facts| info(facts).into())
                 .boxed()
         }
     }
@@ -272,14 +271,14 @@ fn faults(kind: ResourceKind) -> usize {
 fn spoil(good: Resource, which: usize) -> Resource {
     let broken = vec![plugin("not json")];
     match good {
-        Resource::Route(route) => Resource::Route(spoil_route(route, which)),
-        Resource::StreamRoute(route) if which == 0 => Resource::StreamRoute(StreamRoute {
+        Resource::Route(route) => spoil_route(*route, which).into(),
+        Resource::StreamRoute(route) if which == 0 => Resource::from(StreamRoute {
             backends: Vec::new(),
-            ..route
+            ..*route
         }),
-        Resource::StreamRoute(route) => Resource::StreamRoute(StreamRoute {
+        Resource::StreamRoute(route) => Resource::from(StreamRoute {
             plugins: broken,
-            ..route
+            ..*route
         }),
         Resource::Service(mut service) => {
             service.settings.host = HostHandling::Rewrite("a b".to_owned());

@@ -145,9 +145,9 @@ impl Side {
 
     /// As the core takes a restored cluster in.
     fn changes(&self) -> Vec<Change> {
-        let change = |(key, stored): (&Key, &crate::change::Stored)| Change {
+        let change = |(key, stored): (&Key, crate::change::Stored)| Change {
             key: key.clone(),
-            now: Some(stored.clone()),
+            now: Some(stored),
         };
         self.cluster.resources().map(change).collect()
     }
@@ -365,12 +365,12 @@ fn one_bad_resource_stops_only_itself_after_a_restart_too() {
         let service = (key(ResourceKind::Service, "one"), Some(service("one", None)));
         hub.change(
             0,
-            vec![service, (route_key.clone(), Some(Resource::Route(good.clone())))],
+            vec![service, (route_key.clone(), Some(Resource::from(good.clone())))],
         );
         let before = hub.world.objects.clone();
         assert_eq!(before.len(), 2);
         let bad = spoil_route(good.clone(), which);
-        hub.change(0, vec![(route_key.clone(), Some(Resource::Route(bad)))]);
+        hub.change(0, vec![(route_key.clone(), Some(Resource::from(bad)))]);
         assert_eq!(hub.world.objects, before, "fault {which}");
         hub.restart();
         assert_eq!(hub.world.objects, before, "fault {which}");

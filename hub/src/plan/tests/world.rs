@@ -158,7 +158,7 @@ pub(super) fn plugin(config: &str) -> Plugin {
 }
 
 pub(super) fn service(name: &str, retries: Option<u32>) -> Resource {
-    Resource::Service(Service {
+    Resource::from(Service {
         port: ServicePort {
             number: Port::new(80).ok(),
             name: None,
@@ -180,11 +180,10 @@ pub(super) fn service(name: &str, retries: Option<u32>) -> Resource {
 
 pub(super) fn endpoints(count: u8) -> Resource {
     let endpoint = |last| Endpoint {
-        address: format!("10.0.0.{last}"),
+        address: Address::V4([10, 0, 0, last].into()),
         port: Port::new(8080).unwrap(),
         state: EndpointState::Ready,
-        node: None,
-        zone: None,
+        place: None,
     };
     Resource::EndpointSet(EndpointSet {
         endpoints: (1..=count).map(endpoint).collect(),
@@ -192,7 +191,7 @@ pub(super) fn endpoints(count: u8) -> Resource {
 }
 
 pub(super) fn certificate(hosts: &[&str]) -> Resource {
-    Resource::Certificate(Certificate {
+    Resource::from(Certificate {
         hosts: hosts.iter().map(|host| HostName::new(host).unwrap()).collect(),
         chain: "c".repeat(128),
         private_key: SecretText::new("k".repeat(128)),

@@ -356,7 +356,7 @@ fn of_key(object: &Arc<Object>, name: &str) -> Arc<Object> {
     Arc::new(Object {
         body,
         hash,
-        causes: vec![cause],
+        causes: [cause].into(),
         ..object.as_ref().clone()
     })
 }
@@ -574,7 +574,7 @@ async fn every_write_has_a_cause() {
         content_hash: hubline::wire::ContentHash(5),
     };
     let mut caused = upstream("a", 1).as_ref().clone();
-    caused.causes = vec![cause.clone()];
+    caused.causes = [cause.clone()].into();
     let caused = Arc::new(caused);
     let sink = FakeSink::new();
     let mut rig = Rig::start(&sink);

@@ -75,7 +75,7 @@ impl Schedule {
             return Decision::Nothing;
         };
         let was = self.condemned.get(id).and_then(Option::as_deref);
-        match self.replacements.of(id, was, seen.owner) {
+        match self.replacements.of(id, was, seen.owner()) {
             Some(by) => Decision::Replaced(by.clone()),
             None => Decision::Leftover,
         }
@@ -145,7 +145,7 @@ impl Schedule {
         }
         match decision {
             Decision::Programmed(object) => {
-                self.actual.confirm(id, object.hash);
+                self.actual.confirm(&object);
                 self.report(id, Outcome::Programmed(object.hash));
             }
             Decision::Refused(refusal) => self.on_refused(id, refusal, now),
@@ -261,6 +261,7 @@ impl Schedule {
     }
 
     fn unreport(&mut self, id: &ObjectId) {
+        self.programmed.remove(id);
         self.reported.remove(id);
         self.outcomes.remove(id);
         self.unreported.remove(id);

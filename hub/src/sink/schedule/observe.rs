@@ -108,8 +108,7 @@ impl Schedule {
 /// What is shown as it was after our last write is still what we wrote, even where the target adds fields to it.
 fn merged(mut seen: Seen, before: Option<&Seen>) -> Seen {
     if let Some(before) = before.filter(|before| before.shown.is_some() && before.shown == seen.shown) {
-        seen.written = before.written;
-        seen.references.clone_from(&before.references);
+        seen.content = before.content.clone();
     }
     seen
 }

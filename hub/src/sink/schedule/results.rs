@@ -75,8 +75,8 @@ impl Schedule {
 
     /// What an object no longer refers to may be removed after a grace, if nobody wants it.
     fn release(&mut self, before: Option<Seen>, now: Instant) {
-        for reference in before.map(|seen| seen.references).unwrap_or_default() {
-            self.begin_grace(&reference, now);
+        for reference in before.iter().flat_map(Seen::references) {
+            self.begin_grace(reference, now);
         }
     }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep};
 
 use crate::object::{Object, ObjectId};
+use crate::sink::actual::Content;
 use crate::sink::{
     FenceToken, Observed, Operation, OperationResult, Ownership, Presence, Seen, Sink, SinkError, TargetId, Written,
 };
@@ -139,7 +140,9 @@ impl State {
             body.insert("status".to_owned(), Value::from(1));
         }
         let mut seen = Seen::listed(object.id.kind, &body);
-        seen.references = object.references.clone();
+        if let Content::Listed(listed) = &mut seen.content {
+            listed.references = object.references.to_vec();
+        }
         seen
     }
 

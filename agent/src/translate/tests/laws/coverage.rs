@@ -105,7 +105,7 @@ fn look(world: &World) -> Look {
     };
     for (key, resource) in &world.held.resources {
         if let Resource::Service(service) = resource {
-            let name = (key.namespace.clone(), key.name.clone());
+            let name = (key.namespace.to_string(), key.name.clone());
             let set = if service.unresolved.is_some() {
                 &mut look.unresolved
             } else {

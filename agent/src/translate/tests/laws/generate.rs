@@ -9,7 +9,7 @@ use crate::source::object::{
     Secret, Service, ServicePort, SliceEndpoint, SlicePort,
 };
 use crate::source::{Kind, Object, ObjectId};
-use hubline::model::{EndpointState, Node, NodeAddress, NodeAddressKind, UnixSeconds};
+use hubline::model::{EndpointState, Node, NodeAddress, NodeAddressKind, Place, UnixSeconds};
 
 fn pick(words: &'static [&'static str]) -> impl Strategy<Value = Box<str>> {
     prop::sample::select(words).prop_map(Into::into)
@@ -190,8 +190,7 @@ fn slices() -> impl Strategy<Value = EndpointSlice> {
             let endpoint = |(addresses, (state, node)): (_, (_, Option<Box<str>>))| SliceEndpoint {
                 addresses,
                 state,
-                node: node.map(Into::into),
-                zone: None,
+                place: Place::new(node.map(Into::into), None).map(Into::into),
             };
             EndpointSlice {
                 service: service.map(Into::into),
