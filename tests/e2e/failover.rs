@@ -11,6 +11,7 @@ mod flap;
 mod harmless;
 mod many;
 mod mapping;
+mod orders;
 mod refused;
 mod shared;
 mod world;
@@ -30,6 +31,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         flap::trials(),
         harmless::trials(),
         mapping::trials(),
+        orders::trials(),
     ];
     subjects.into_iter().flatten().collect()
 }

@@ -150,7 +150,7 @@ pub fn cluster_info(cluster: &str, echo: SocketAddr) -> (Key, EncodedResource) {
         echo: vec![echo.to_string()],
         ..ClusterInfo::default()
     };
-    encoded(key, &Resource::ClusterInfo(info))
+    encoded(key, &Resource::ClusterInfo(Box::new(info)))
 }
 
 fn encoded(key: Key, resource: &Resource) -> (Key, EncodedResource) {
