@@ -9,10 +9,16 @@ use super::world::{World, cluster};
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial(
-        "failover::overlapping_pod_networks_are_reached_by_mapping",
-        overlapping_pod_networks_are_reached_by_mapping,
-    )]
+    vec![
+        trial(
+            "failover::overlapping_pod_networks_are_reached_by_mapping",
+            overlapping_pod_networks_are_reached_by_mapping,
+        ),
+        trial(
+            "failover::overlapping_pod_networks_are_reported",
+            overlapping_pod_networks_are_reported,
+        ),
+    ]
 }
 
 const APPS: Apps<'_> = Apps {
@@ -24,6 +30,14 @@ const APPS: Apps<'_> = Apps {
 /// The addresses that both clusters' pods have, as the clusters know them.
 const PODS: [&str; 2] = ["172.20.0.1", "172.20.0.2"];
 
+/// The node of either cluster, with the network of its pods.
+const NODE: &str = "apiVersion: v1
+kind: Node
+metadata: {name: node-1}
+spec: {podCIDR: 172.20.0.0/24, podCIDRs: [172.20.0.0/24]}
+status: {conditions: [{type: Ready, status: \"True\"}], addresses: [{type: InternalIP, address: 172.20.9.1}]}
+";
+
 fn mapped(room: u8) -> Value {
     json!({
         "name": "private", "kind": "private-line", "rank": 0, "reach": "pods",
@@ -34,6 +48,8 @@ fn mapped(room: u8) -> Value {
 async fn overlapping_pod_networks_are_reached_by_mapping() -> Result<()> {
     let (a, b) = (Room::open("a", 1, 2).await?, Room::open("b", 2, 2).await?);
     let pods = PODS.map(str::to_owned);
+    a.write("node", NODE)?;
+    b.write("node", NODE)?;
     let (of_a, of_b) = (a.declare_at(APPS, &pods)?, b.declare_at(APPS, &pods)?);
     let clusters = vec![
         cluster(&a, &[mapped(1), a.gateway_path()], &json!({}))?,
@@ -49,6 +65,31 @@ async fn overlapping_pod_networks_are_reached_by_mapping() -> Result<()> {
         let own = requests.iter().filter(|one| one.host.ends_with(&suffix));
         let astray: Vec<_> = own.filter(|one| one.backend.as_deref() != Some(name)).collect();
         ensure!(astray.is_empty(), "{name} was answered for by {astray:?}");
+    }
+    let problems = world.system.api("/v1/problems").await?.to_string();
+    ensure!(!problems.contains("overlaps"), "mapped, and yet: {problems}");
+    Ok(())
+}
+
+/// Without a mapping the same addresses lead to one of the clusters alone: both are told.
+async fn overlapping_pod_networks_are_reported() -> Result<()> {
+    let (a, b) = (Room::open("a", 1, 0).await?, Room::open("b", 2, 0).await?);
+    for room in [&a, &b] {
+        room.write("node", NODE)?;
+    }
+    let clusters = vec![
+        cluster(&a, &[a.private_path()], &json!({}))?,
+        cluster(&b, &[b.private_path()], &json!({}))?,
+    ];
+    let mut world = World::prepared(vec![a, b], clusters).await?;
+    world.system.start_hub()?;
+    world.start_agent(0)?;
+    world.start_agent(1)?;
+    for (cluster, other) in [("a", "b"), ("b", "a")] {
+        let says = format!("overlaps with 172.20.0.0/24 of cluster {other}");
+        let told = |it: &Value| it.to_string().contains(&says);
+        let path = format!("/v1/problems?cluster={cluster}");
+        world.system.until_api(&path, told).await?;
     }
     Ok(())
 }
