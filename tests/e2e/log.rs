@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use hubline_sandbox::system::PATIENCE;
+use jiff::Timestamp;
 use tokio::sync::Notify;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// All of our own, and of others what says what they do.
-const FILTER: &str =
-    "debug,hubline=trace,hubline_agent=trace,hubline_hub=trace,h2=info,hyper=info,tower=info,rustls=info";
+/// All of our own but what the sandbox says of each request, and of others what says what they do.
+const FILTER: &str = "debug,hubline=trace,hubline_agent=trace,hubline_hub=trace,hubline_sandbox=debug,h2=info,hyper=info,tower=info,rustls=info";
 
 /// How much of it a failure shows.
 const TAIL_LINES: usize = 60;
@@ -83,6 +83,17 @@ pub(crate) async fn until(words: &[&str]) -> Result<()> {
     };
     let waited = tokio::time::timeout(PATIENCE, logged).await;
     waited.with_context(|| format!("nothing with {words:?} was logged"))
+}
+
+/// When the first line with all of these words was logged after a moment.
+pub(crate) fn first_after(moment: Timestamp, words: &[&str]) -> Option<Timestamp> {
+    let log = all();
+    let has = |line: &&str| words.iter().all(|word| line.contains(word));
+    let times = log
+        .lines()
+        .filter(has)
+        .filter_map(|line| line.split(' ').next()?.parse::<Timestamp>().ok());
+    times.filter(|time| *time >= moment).min()
 }
 
 /// The last lines of our own.

@@ -8,6 +8,7 @@
 mod bad_input;
 mod certificates;
 mod cost;
+mod failover;
 mod federation;
 mod fixture;
 mod listings;
@@ -55,9 +56,13 @@ fn run() -> ExitCode {
         secrets::trials(),
         certificates::trials(),
         slow_line::trials(),
+        failover::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, subjects.into_iter().flatten().collect());
     fixture::shutdown();
+    if let Err(error) = failover::show() {
+        eprintln!("the figures of failover cannot be shown: {error:#}");
+    }
     conclusion.exit_code()
 }
 

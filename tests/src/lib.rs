@@ -3,6 +3,7 @@
 //! - [`apisix`]: a stand-in for APISIX: Admin API and a data plane that proxies.
 //! - [`mod@bench`]: what `cargo bench-peers` runs.
 //! - [`demo`]: what `cargo demo` runs.
+//! - [`failover`]: clusters with two lines each, and a client that measures what a cut costs.
 //! - [`kube`]: real kube-apiservers with etcd, started per test.
 //! - [`link`]: TCP links that can be cut, delayed and slowed.
 //! - [`netns`]: runs a test again in a network namespace with addresses of its own.
@@ -21,6 +22,7 @@ pub mod bench;
 mod build;
 pub mod demo;
 pub mod echo;
+pub mod failover;
 pub mod kube;
 pub mod link;
 pub mod netns;

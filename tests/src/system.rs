@@ -75,6 +75,27 @@ impl System {
     /// # Errors
     /// When something cannot be started.
     pub async fn start_with(clusters: &[&str], apisix: StandIn, target: Target) -> Result<Self> {
+        let mut system = Self::prepare(clusters, apisix, target).await?;
+        system.start_hub()?;
+        Ok(system)
+    }
+
+    /// As [`System::start`], with these clusters, and a hub that does not run yet: [`System::config`] can be changed
+    /// before [`System::start_hub`].
+    ///
+    /// # Errors
+    /// When something cannot be started.
+    pub async fn prepared(clusters: Vec<ClusterConfig>) -> Result<Self> {
+        hubline::tls::install_provider();
+        let apisix = StandIn::start(StandInOptions::default()).await?;
+        let (admin, key) = (apisix.admin_url(), SecretText::new(apisix.admin_key().to_owned()));
+        let gateway = format!("http://{}", apisix.gateway_addr());
+        let mut system = Self::prepare(&[], apisix, Target { admin, key, gateway }).await?;
+        system.config.clusters = clusters;
+        Ok(system)
+    }
+
+    async fn prepare(clusters: &[&str], apisix: StandIn, target: Target) -> Result<Self> {
         hubline::tls::install_provider();
         let folder = tempfile::tempdir()?;
         let authority = Authority::new("sandbox")?;
@@ -88,7 +109,7 @@ impl System {
         )?;
         let config = hub_config(folder.path(), files, agents, clusters, &target)?;
         let gateway = target.gateway;
-        let mut system = Self {
+        Ok(Self {
             folder,
             authority,
             apisix,
@@ -97,9 +118,7 @@ impl System {
             config,
             hub: None,
             agents: BTreeMap::new(),
-        };
-        system.start_hub()?;
-        Ok(system)
+        })
     }
 
     /// Starts the hub again, from its data directory.

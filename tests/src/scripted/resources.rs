@@ -1,9 +1,11 @@
 //! Resources for scripts.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context, Result};
 use hubline::model::{
-    Backend, BackendSettings, Endpoint, EndpointSet, EndpointState, GroupKind, HostName, Key, PathMatch, Port,
-    Protocol, Resource, ResourceKind, Route, Service, ServicePort, TrafficPolicy,
+    Backend, BackendSettings, ClusterInfo, Endpoint, EndpointSet, EndpointState, GroupKind, HostName, Key, PathMatch,
+    Port, Protocol, Resource, ResourceKind, Route, Service, ServicePort, TrafficPolicy,
 };
 use hubline::wire::{EncodedResource, proto};
 use prost::Message;
@@ -48,16 +50,25 @@ impl App {
     /// # Errors
     /// When the host is none.
     pub fn route(&self) -> Result<(Key, EncodedResource)> {
+        self.route_to(&[self])
+    }
+
+    /// The route with the services of these apps, in equal shares.
+    ///
+    /// # Errors
+    /// When the host is none.
+    pub fn route_to(&self, apps: &[&Self]) -> Result<(Key, EncodedResource)> {
+        let backend = |app: &&Self| Backend {
+            service: app.key(ResourceKind::Service),
+            weight: 1,
+        };
         let route = Route {
             hosts: vec![HostName::new(&self.host)?],
             paths: vec![PathMatch::Prefix("/".to_owned())],
             methods: Vec::new(),
             conditions: Vec::new(),
             priority: 0,
-            backends: vec![Backend {
-                service: self.key(ResourceKind::Service),
-                weight: 1,
-            }],
+            backends: apps.iter().map(backend).collect(),
             plugins: Vec::new(),
             plugin_sets: Vec::new(),
             timeouts: None,
@@ -123,6 +134,23 @@ impl App {
     pub fn resources(&self) -> Result<[(Key, EncodedResource); 3]> {
         Ok([self.route()?, self.service()?, self.endpoints()?])
     }
+}
+
+/// Facts of a cluster: by which address its agent's echo is reached.
+#[must_use]
+pub fn cluster_info(cluster: &str, echo: SocketAddr) -> (Key, EncodedResource) {
+    let key = Key::new(
+        ResourceKind::ClusterInfo,
+        &GroupKind::new("", "Cluster"),
+        "",
+        cluster,
+        "",
+    );
+    let info = ClusterInfo {
+        echo: vec![echo.to_string()],
+        ..ClusterInfo::default()
+    };
+    encoded(key, &Resource::ClusterInfo(Box::new(info)))
 }
 
 fn encoded(key: Key, resource: &Resource) -> (Key, EncodedResource) {

@@ -82,15 +82,30 @@ impl System {
         response.json().await.with_context(|| format!("{path} gave no JSON"))
     }
 
+    /// Tells the hub's API something; gives the answer's status and body.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or answers no JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
+        let request = self.client()?.post(format!("http://hub{path}")).json(body);
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        let body = response.json().await;
+        Ok((status, body.with_context(|| format!("{path} gave no JSON"))?))
+    }
+
     async fn ask(&self, path: &str) -> Result<reqwest::Response> {
+        Ok(self.client()?.get(format!("http://hub{path}")).send().await?)
+    }
+
+    fn client(&self) -> Result<reqwest::Client> {
         let ApiAddress::Unix(socket) = &self.config.listen.api else {
             bail!("the sandbox's hub has a unix socket")
         };
         let client = reqwest::Client::builder()
             .unix_socket(socket.as_path())
-            .timeout(PATIENCE)
-            .build()?;
-        Ok(client.get(format!("http://hub{path}")).send().await?)
+            .timeout(PATIENCE);
+        Ok(client.build()?)
     }
 
     /// Waits until the hub's API answers as wanted, or is there at all.

@@ -1,0 +1,37 @@
+//! What happens when a line to a cluster fails: DESIGN section 8, and promises 8 and 9.
+//!
+//! Times are measured and shown, never asserted; what is asserted is what was written, who answered and who failed. The
+//! table goes to the file that `HUBLINE_FAILOVER_TABLE` names, else to standard output at the end.
+
+mod alone;
+mod burst;
+mod cut;
+mod figures;
+mod flap;
+mod harmless;
+mod many;
+mod mapping;
+mod orders;
+mod refused;
+mod shared;
+mod world;
+
+use libtest_mimic::Trial;
+
+pub(crate) use figures::show;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let subjects = [
+        cut::trials(),
+        burst::trials(),
+        many::trials(),
+        alone::trials(),
+        refused::trials(),
+        shared::trials(),
+        flap::trials(),
+        harmless::trials(),
+        mapping::trials(),
+        orders::trials(),
+    ];
+    subjects.into_iter().flatten().collect()
+}

@@ -1,0 +1,154 @@
+//! Rooms with their agents, one hub and one APISIX.
+
+use anyhow::{Context, Result};
+use hubline_hub::config::ClusterConfig;
+use hubline_sandbox::apisix::{Kind, StandIn};
+use hubline_sandbox::failover::{Load, Room};
+use hubline_sandbox::system::{PATIENCE, Source, System};
+use serde_json::{Value, json};
+
+use crate::restarts::looked;
+
+/// Requests a second of the client that is measured.
+pub(crate) const RATE: u32 = 200;
+
+/// Requests before a cut: some seconds, in which upstreams of gateways are proved and checks begin.
+pub(crate) const RUN_IN: usize = 4 * RATE as usize;
+
+/// See the module.
+pub(crate) struct World {
+    pub(crate) system: System,
+    pub(crate) rooms: Vec<Room>,
+}
+
+/// A cluster with these paths; `more` is added to its configuration.
+pub(crate) fn cluster(room: &Room, paths: &[Value], more: &Value) -> Result<ClusterConfig> {
+    let config = merged(json!({"name": room.name(), "paths": paths}), more);
+    Ok(serde_json::from_value(config)?)
+}
+
+/// An object with the fields of another.
+pub(crate) fn merged(mut one: Value, other: &Value) -> Value {
+    if let (Some(fields), Some(more)) = (one.as_object_mut(), other.as_object()) {
+        fields.extend(more.clone());
+    }
+    one
+}
+
+/// A cluster with the private line first, and the gateway second.
+pub(crate) fn with_gateway(room: &Room, more: &Value) -> Result<ClusterConfig> {
+    cluster(room, &[room.private_path(), room.gateway_path()], more)
+}
+
+/// A cluster with the private line first, and the same pods by other addresses second.
+pub(crate) fn with_mapping(room: &Room, more: &Value) -> Result<ClusterConfig> {
+    cluster(room, &[room.private_path(), room.mapped_path()], more)
+}
+
+impl World {
+    /// Everything started; what the rooms declare is served, and all lines are known to be good.
+    pub(crate) async fn start(rooms: Vec<Room>, clusters: Vec<ClusterConfig>, hosts: &[String]) -> Result<Self> {
+        let mut world = Self::prepared(rooms, clusters).await?;
+        world.begin(hosts).await?;
+        Ok(world)
+    }
+
+    /// Nothing runs but APISIX.
+    pub(crate) async fn prepared(rooms: Vec<Room>, clusters: Vec<ClusterConfig>) -> Result<Self> {
+        let system = System::prepared(clusters).await?;
+        Ok(Self { system, rooms })
+    }
+
+    /// Starts hub and agents; waits until all is served.
+    pub(crate) async fn begin(&mut self, hosts: &[String]) -> Result<()> {
+        self.system.start_hub()?;
+        for at in 0..self.rooms.len() {
+            self.start_agent(at)?;
+        }
+        self.settled(hosts).await
+    }
+
+    pub(crate) fn start_agent(&mut self, at: usize) -> Result<()> {
+        let room = &self.rooms[at];
+        let source = Source::Manifests(room.manifests());
+        self.system.start_agent_with_echo(room.name(), source, room.echo())
+    }
+
+    /// Waits until these are served and each path has a good probe.
+    pub(crate) async fn settled(&self, hosts: &[String]) -> Result<()> {
+        for host in hosts {
+            let served = self.system.until_answer(host, "/", |answer| answer.status == 200).await;
+            served.with_context(|| format!("{host} is not served"))?;
+        }
+        for room in &self.rooms {
+            for path in ["private", "public"] {
+                self.until_good(room.name(), path).await?;
+            }
+        }
+        looked(&self.system).await
+    }
+
+    /// Waits until a probe of a path was good.
+    pub(crate) async fn until_good(&self, cluster: &str, path: &str) -> Result<()> {
+        let label = format!("cluster=\"{cluster}\",path=\"{path}\",result=\"good\"");
+        self.system.until_metric("hubline_path_probes_total", &label).await
+    }
+
+    /// A client of these hosts.
+    pub(crate) fn load(&self, hosts: &[String], per_second: u32) -> Result<Load> {
+        Load::start(self.system.apisix.gateway_addr(), hosts, per_second)
+    }
+
+    /// The sum of all of the hub's counters of this name with this text in their labels.
+    pub(crate) async fn count(&self, name: &str, label: &str) -> Result<u64> {
+        let metrics = self.system.metrics().await?;
+        let such = metrics
+            .lines()
+            .filter(|line| line.starts_with(name) && line.contains(label));
+        let values = such.map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<u64>());
+        Ok(values.sum::<Result<u64, _>>()?)
+    }
+
+    /// Switches of a cluster so far.
+    pub(crate) async fn switches(&self, cluster: &str) -> Result<u64> {
+        let label = format!("cluster=\"{cluster}\"");
+        self.count("hubline_path_switches_total", &label).await
+    }
+
+    /// Waits until this was said of a cluster so often.
+    pub(crate) async fn until_count(&self, name: &str, label: &str, least: u64) -> Result<()> {
+        let counted = async {
+            while self.count(name, label).await? < least {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            Ok(())
+        };
+        let waited = tokio::time::timeout(PATIENCE, counted).await;
+        waited.with_context(|| format!("{name} with {label} does not reach {least}"))?
+    }
+
+    /// Waits for so many further results of a path's probes, whatever they are.
+    pub(crate) async fn until_probed(&self, cluster: &str, path: &str, more: u64) -> Result<()> {
+        let (name, label) = (
+            "hubline_path_probes_total",
+            format!("cluster=\"{cluster}\",path=\"{path}\""),
+        );
+        let before = self.count(name, &label).await?;
+        self.until_count(name, &label, before + more).await
+    }
+
+    /// Waits until the target has a diversion.
+    pub(crate) async fn until_diverted(&self) -> Result<()> {
+        let rule = |it: &StandIn| it.count(Kind::GlobalRule) > 0;
+        self.system.apisix.wait_until("diversion", PATIENCE, rule).await
+    }
+
+    /// Waits until the target has none.
+    pub(crate) async fn until_not_diverted(&self) -> Result<()> {
+        let none = |it: &StandIn| it.count(Kind::GlobalRule) == 0;
+        self.system
+            .apisix
+            .wait_until("end of the diversion", PATIENCE, none)
+            .await
+    }
+}
