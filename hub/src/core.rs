@@ -342,7 +342,10 @@ impl Core {
                 self.statuses.touch(&key);
             }
         }
-        self.handles.desired.commit_since(output.objects, since);
+        let ids = output.objects.iter().map(|(id, _)| id);
+        self.handles
+            .desired
+            .commit_since(ids, self.made.desired().clone(), since);
         for (key, problems) in output.problems {
             if self.problems.set(Stage::Plan, &key, problems) {
                 self.statuses.touch(&key);
@@ -354,7 +357,7 @@ impl Core {
         for (id, outcome) in list {
             let changed = self.reaching.outcome(&id, &outcome);
             self.reached(changed);
-            for key in self.made.outcome(&id, outcome) {
+            for key in self.made.outcome(&id, &outcome) {
                 let problems = self.refusals(&key);
                 self.problems.set(Stage::Sink, &key, problems);
                 self.statuses.touch(&key);

@@ -53,15 +53,30 @@ pub struct DesiredWriter {
 impl DesiredWriter {
     /// Sets objects (`Some`) and forgets others (`None`). An equal value is no change.
     pub fn commit(&self, changes: Vec<(ObjectId, Option<Arc<Object>>)>) {
-        self.commit_since(changes, Instant::now());
+        let mut objects = self.snapshot();
+        let ids: Vec<_> = changes.iter().map(|(id, _)| id.clone()).collect();
+        for (id, object) in changes {
+            match object {
+                Some(object) => objects.insert(id, object),
+                None => objects.remove(&id),
+            };
+        }
+        self.commit_since(&ids, objects, Instant::now());
     }
 
-    /// As [`Self::commit`], of changes that are under way since a time.
-    pub fn commit_since(&self, changes: Vec<(ObjectId, Option<Arc<Object>>)>, since: Instant) {
+    /// As [`Self::commit`], of changes that are under way since a time: all objects as they are now, which are shared
+    /// and not kept again, and the ids of those that may differ from before.
+    pub fn commit_since<'a>(
+        &self,
+        ids: impl IntoIterator<Item = &'a ObjectId>,
+        objects: OrdMap<ObjectId, Arc<Object>>,
+        since: Instant,
+    ) {
         let mut state = self.shared.lock();
+        let before = std::mem::replace(&mut state.objects, objects);
         let mut changed = false;
-        for (id, object) in changes {
-            changed |= state.set(id, object, since);
+        for id in ids {
+            changed |= state.note(id, &before, since);
         }
         drop(state);
         if changed {
@@ -112,16 +127,12 @@ impl DesiredWriter {
 }
 
 impl State {
-    fn set(&mut self, id: ObjectId, object: Option<Arc<Object>>, now: Instant) -> bool {
-        if self.objects.get(&id) == object.as_ref() {
-            return false;
+    fn note(&mut self, id: &ObjectId, before: &OrdMap<ObjectId, Arc<Object>>, now: Instant) -> bool {
+        let differs = before.get(id) != self.objects.get(id);
+        if differs {
+            self.dirty.entry(id.clone()).or_insert(now);
         }
-        match object {
-            Some(object) => self.objects.insert(id.clone(), object),
-            None => self.objects.remove(&id),
-        };
-        self.dirty.entry(id).or_insert(now);
-        true
+        differs
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Service {
     pub settings: BackendSettings,
     /// Set when a route names a service or port that is not there: the service has no endpoints then, and says why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unresolved: Option<Unresolved>,
+    pub unresolved: Option<Box<Unresolved>>,
 }
 
 /// A service's port.

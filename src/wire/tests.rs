@@ -358,9 +358,9 @@ fn long_texts_are_shortened_between_characters() {
 
 #[test]
 fn the_longest_texts_stay_within_a_message() {
-    let statuses = vec![wordy(1_000); limits::STATUS_BATCH];
-    let count = text::fitting(&statuses, limits::STATUS_BATCH);
-    assert!((2..limits::STATUS_BATCH).contains(&count), "{count}");
+    let statuses = vec![wordy(1_000); 1_000];
+    let count = text::fitting(&statuses, 1_000);
+    assert!((2..1_000).contains(&count), "{count}");
     let status = Status {
         replay_begin: true,
         replay_end: false,

@@ -132,9 +132,11 @@ fn port(rendered: &mut Rendered, index: &Index, name: &Name, reference: &Referen
     let port = service.and_then(|service| resolve(service, reference.port));
     let problem = problem(name, service, port.as_ref(), reference.port);
     let (ingress, field) = (reference.ingress, reference.field);
-    let unresolved = problem.as_ref().map(|problem| Unresolved {
-        reason: problem.reason.to_owned(),
-        message: format!("{}; Ingress {ingress} names it in {field}", problem.message),
+    let unresolved = problem.as_ref().map(|problem| {
+        Box::new(Unresolved {
+            reason: problem.reason.to_owned(),
+            message: format!("{}; Ingress {ingress} names it in {field}", problem.message),
+        })
     });
     if let Some(problem) = problem {
         rendered.report(Kind::Ingress, ingress, field, problem);
@@ -218,7 +220,7 @@ fn model(
     service: Option<&object::Service>,
     port: Option<&ResolvedPort>,
     reference: &PortReference,
-    unresolved: Option<Unresolved>,
+    unresolved: Option<Box<Unresolved>>,
     endpoints: Key,
 ) -> Service {
     let external = service.and_then(|service| service.external_name.as_deref());

@@ -55,11 +55,11 @@ impl Made {
 
     /// The target's word on an object; one about an object or content that is no longer desired is ignored.
     /// Returns the resources whose status may change by it.
-    pub(super) fn outcome(&mut self, id: &ObjectId, outcome: Outcome) -> Vec<GlobalKey> {
+    pub(super) fn outcome(&mut self, id: &ObjectId, outcome: &Outcome) -> Vec<GlobalKey> {
         let Some(object) = self.desired.get(id) else {
             return Vec::new();
         };
-        let current = match &outcome {
+        let current = match outcome {
             Outcome::Programmed(hash) => *hash == object.hash,
             Outcome::Refused(refusal) => refusal.hash == object.hash,
             Outcome::Pending => true,
@@ -71,7 +71,7 @@ impl Made {
         let changed = match outcome {
             Outcome::Programmed(_) => self.outcomes.remove(id).is_some(),
             Outcome::Refused(_) | Outcome::Pending => {
-                self.outcomes.insert(id.clone(), outcome.clone()).as_ref() != Some(&outcome)
+                self.outcomes.insert(id.clone(), outcome.clone()).as_ref() != Some(outcome)
             }
         };
         if changed { keys.collect() } else { Vec::new() }
@@ -160,10 +160,10 @@ mod tests {
         let mut made = Made::default();
         made.set(&id(), object(1, &["x"]).as_ref());
         made.set(&id(), object(2, &["x"]).as_ref());
-        assert!(made.outcome(&id(), Outcome::Programmed(ContentHash(1))).is_empty());
-        assert_eq!(made.outcome(&id(), Outcome::Programmed(ContentHash(2))), [key("x")]);
+        assert!(made.outcome(&id(), &Outcome::Programmed(ContentHash(1))).is_empty());
+        assert_eq!(made.outcome(&id(), &Outcome::Programmed(ContentHash(2))), [key("x")]);
         assert!(
-            made.outcome(&id(), Outcome::Programmed(ContentHash(2))).is_empty(),
+            made.outcome(&id(), &Outcome::Programmed(ContentHash(2))).is_empty(),
             "said twice, changed once"
         );
         made.set(&id(), object(2, &["x", "y"]).as_ref());

@@ -11,8 +11,8 @@ use super::metrics::IngestMetrics;
 use crate::cluster::{CloseReason, SessionId};
 
 /// Messages that wait for one agent. The largest burst is the replay of all statuses: 1,000,000 resources in batches
-/// of 1,000; as many nacks may come with a snapshot.
-const QUEUE: usize = 2_048;
+/// of 50; as many nacks may come with a snapshot. Room is taken by messages that are there and by no others.
+const QUEUE: usize = 40_960;
 
 /// The open streams.
 #[derive(Debug)]

@@ -318,11 +318,24 @@ impl Planner {
         if !self.is_used(key) {
             return Rendered::default();
         }
-        self.with_scope(key, |scope| match scope.stored.resource.as_ref() {
+        let mut rendered = self.with_scope(key, |scope| match scope.stored.resource.as_ref() {
             Resource::Service(service) => upstream::render(scope, service),
             Resource::PluginSet(set) => plugins::plugin_set(scope, set),
             _ => Rendered::default(),
-        })
+        });
+        for object in rendered.objects.iter_mut().filter_map(Arc::get_mut) {
+            if let Some(known) = self.reference(key, &object.id) {
+                object.id = known.clone();
+            }
+        }
+        rendered
+    }
+
+    /// The same id as a route's object holds it, so that its text is not kept twice.
+    fn reference(&self, key: &GlobalKey, id: &ObjectId) -> Option<&ObjectId> {
+        let routes = self.named.referrers(key).filter_map(|route| self.rendered.get(route));
+        let objects = routes.flat_map(|rendered| &rendered.objects);
+        objects.flat_map(|object| &object.references).find(|known| *known == id)
     }
 
     /// Services and plugin sets that the objects of a route refer to.

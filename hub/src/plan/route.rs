@@ -39,6 +39,7 @@ fn objects(scope: &Scope<'_>, route: &Route, common: &Common) -> Rendered {
         claims: scope.standing.granted.clone(),
         ..Rendered::default()
     };
+    rendered.objects.reserve_exact(parts.len());
     for part in parts {
         rendered.objects.push(object(scope, common, part).into());
     }

@@ -222,9 +222,11 @@ fn service(service: p::Service, names: &mut Names) -> Result<m::Service> {
         external_traffic_policy: policy,
         load_balancer_addresses: service.load_balancer_addresses,
         settings: settings(service.settings.unwrap_or_default())?,
-        unresolved: service.unresolved.map(|it| m::Unresolved {
-            reason: it.reason,
-            message: it.message,
+        unresolved: service.unresolved.map(|it| {
+            Box::new(m::Unresolved {
+                reason: it.reason,
+                message: it.message,
+            })
         }),
     })
 }

@@ -145,7 +145,7 @@ fn service(service: &m::Service) -> p::Service {
         external_traffic_policy: policy.into(),
         load_balancer_addresses: service.load_balancer_addresses.clone(),
         settings: Some(settings(&service.settings)),
-        unresolved: service.unresolved.as_ref().map(unresolved),
+        unresolved: service.unresolved.as_deref().map(unresolved),
     }
 }
 

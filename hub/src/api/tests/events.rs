@@ -183,7 +183,7 @@ async fn readers_are_bounded() {
     let served = Served::over_unix().await;
     let asked = (0..crate::api::event::MAX_READERS).map(|_| served.follow(""));
     let mut readers: Vec<_> = futures::stream::iter(asked).buffer_unordered(8).collect().await;
-    let (status, body) = served.json("/v1/events").await;
+    let (status, body) = served.json("/v1/events?follow=false").await;
     assert_eq!((status, &body["error"]), (503, &json!("TooManyReaders")));
     readers.clear();
     // A connection that ended is noticed a moment later.

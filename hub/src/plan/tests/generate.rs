@@ -131,9 +131,11 @@ fn services(name: &'static str) -> impl Strategy<Value = Resource> {
         Resource::from(Service {
             external_name: external,
             endpoints: key(ResourceKind::EndpointSet, set.unwrap_or(name)),
-            unresolved: unresolved.map(|message| Unresolved {
-                reason: "BackendNotFound".to_owned(),
-                message,
+            unresolved: unresolved.map(|message| {
+                Box::new(Unresolved {
+                    reason: "BackendNotFound".to_owned(),
+                    message,
+                })
             }),
             ..*service
         })

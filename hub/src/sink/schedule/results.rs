@@ -63,19 +63,19 @@ impl Schedule {
             // A grace that ran while this put was under way ends: the next begins when this no longer refers to it.
             self.grace_due.remove(reference);
         }
-        self.release(before, now);
+        self.release(before.as_ref(), now);
     }
 
     fn on_deleted(&mut self, id: &ObjectId, now: Instant) {
         self.retries.remove(id);
         self.condemned.remove(id);
         let before = self.actual.remove(id);
-        self.release(before, now);
+        self.release(before.as_ref(), now);
     }
 
     /// What an object no longer refers to may be removed after a grace, if nobody wants it.
-    fn release(&mut self, before: Option<Seen>, now: Instant) {
-        for reference in before.iter().flat_map(Seen::references) {
+    fn release(&mut self, before: Option<&Seen>, now: Instant) {
+        for reference in before.into_iter().flat_map(Seen::references) {
             self.begin_grace(reference, now);
         }
     }
