@@ -1,6 +1,6 @@
 //! The private line is cut, and a gateway stands by.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use hubline_sandbox::apisix::Call;
 use hubline_sandbox::failover::{Apps, Load, Requests, Room};
 use hubline_sandbox::link::Line;
@@ -36,10 +36,11 @@ enum Fault {
 
 impl Fault {
     async fn strike(self, line: &Line) -> Result<()> {
-        Ok(match self {
-            Self::BlackHole => line.cut_black_hole().await?,
-            Self::Refused => line.cut_refuse().await?,
-        })
+        let cut = match self {
+            Self::BlackHole => line.cut_black_hole().await,
+            Self::Refused => line.cut_refuse().await,
+        };
+        cut.context("the line cannot be cut")
     }
 }
 
