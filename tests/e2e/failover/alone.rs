@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::figures::Cut;
-use super::world::{RATE, RUN_IN, World, with_gateway, with_mapping};
+use super::world::{RUN_IN, World, rate, seconds, with_gateway, with_mapping};
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -35,15 +35,15 @@ async fn hub_down_stops_only_changes() -> Result<()> {
     let hosts = [a.declare(FEW)?, a.declare(MANY)?].concat();
     let clusters = vec![with_mapping(&a, &json!({"checks": {}}))?];
     let mut world = World::start(vec![a], clusters, &hosts).await?;
-    let load = world.load(&hosts, RATE)?;
-    load.until_answered(RUN_IN).await?;
+    let load = world.load(&hosts, rate())?;
+    load.until_answered(seconds(RUN_IN)).await?;
     world.system.kill_hub().await?;
     world.system.apisix.clear_calls();
 
     let cut = Cut::now();
     let public = world.rooms[0].public.counters().await.connections;
     world.rooms[0].private.cut_black_hole().await?;
-    load.until_recovered(3 * RATE as usize).await?;
+    load.until_recovered(seconds(3)).await?;
     let requests = load.stop_since(cut.at).await?;
     let writes = world.system.apisix.writes();
     for (name, pods) in [("few", 2), ("many", 50)] {
@@ -53,7 +53,7 @@ async fn hub_down_stops_only_changes() -> Result<()> {
     ensure!(writes.is_empty(), "somebody wrote {writes:?}");
     let moved = world.rooms[0].public.counters().await.connections - public;
     ensure!(
-        moved > u64::from(RATE),
+        moved > u64::from(rate()),
         "only {moved} requests went over the public line"
     );
     Ok(())

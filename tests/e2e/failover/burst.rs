@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::figures::Cut;
-use super::world::{RATE, RUN_IN, World, with_mapping};
+use super::world::{RUN_IN, World, rate, seconds, with_mapping};
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -73,8 +73,8 @@ async fn a_burst_moves_what_a_diversion_cannot() -> Result<()> {
     let (hosts, others) = (a.declare(APPS)?, b.declare(Apps { count: 3, ..APPS })?);
     let clusters = vec![with_mapping(&a, &json!({}))?, with_mapping(&b, &json!({}))?];
     let world = World::start(vec![a, b], clusters, &[hosts.clone(), others.clone()].concat()).await?;
-    let (load, other) = (world.load(&hosts, RATE)?, world.load(&others, RATE / 10)?);
-    load.until_answered(RUN_IN / 2).await?;
+    let (load, other) = (world.load(&hosts, rate())?, world.load(&others, 10)?);
+    load.until_answered(seconds(RUN_IN)).await?;
     world.system.apisix.clear_calls();
 
     let cut = Cut::now();
@@ -84,7 +84,7 @@ async fn a_burst_moves_what_a_diversion_cannot() -> Result<()> {
         .wait_until("all upstreams moved", PATIENCE, moved_to("10.90.101.", "a"))
         .await?;
     let moved = Instant::now();
-    load.until_sent(2 * RATE as usize).await?;
+    load.until_sent(seconds(2)).await?;
     let requests = load.stop_since(cut.at).await?;
     let writes = world.system.apisix.writes();
     cut.record("black hole, 50 services of 3 pods, burst", "a", &requests, &writes);

@@ -1,6 +1,6 @@
 //! The private line is cut, and a gateway stands by.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use hubline_sandbox::apisix::Call;
 use hubline_sandbox::failover::{Apps, Load, Requests, Room};
 use hubline_sandbox::link::Line;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::figures::Cut;
-use super::world::{RATE, RUN_IN, World, cluster, merged, with_gateway};
+use super::world::{RUN_IN, World, cluster, merged, rate, seconds, with_gateway};
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -36,10 +36,11 @@ enum Fault {
 
 impl Fault {
     async fn strike(self, line: &Line) -> Result<()> {
-        Ok(match self {
-            Self::BlackHole => line.cut_black_hole().await?,
-            Self::Refused => line.cut_refuse().await?,
-        })
+        let cut = match self {
+            Self::BlackHole => line.cut_black_hole().await,
+            Self::Refused => line.cut_refuse().await,
+        };
+        cut.context("the line cannot be cut")
     }
 }
 
@@ -74,9 +75,9 @@ impl Scene {
             with_gateway(&b, more)?,
         ];
         let world = World::start(vec![a, b], clusters, &[hosts.clone(), others.clone()].concat()).await?;
-        let load = world.load(&hosts, RATE)?;
-        let other = world.load(&others, RATE / 10)?;
-        load.until_answered(RUN_IN).await?;
+        let load = world.load(&hosts, rate())?;
+        let other = world.load(&others, 10)?;
+        load.until_answered(seconds(RUN_IN)).await?;
         world.system.apisix.clear_calls();
         Ok(Self { world, load, other })
     }
@@ -84,7 +85,7 @@ impl Scene {
     /// The requests of the cluster that was cut, after seeing that the other's were all good. Of those that were sent
     /// before `since` nobody waits for an answer any more.
     async fn close(self, what: &str, cut: Cut, since: Instant) -> Result<(World, Requests)> {
-        self.load.until_sent(2 * RATE as usize).await?;
+        self.load.until_sent(seconds(2)).await?;
         let requests = self.load.stop_since(since).await?;
         self.other.stop().await?.ensure_good("the other cluster")?;
         let writes = self.world.system.apisix.writes();
@@ -155,7 +156,7 @@ async fn a_lossy_line_by_default() -> Result<()> {
     let scene = Scene::open(&json!({}), &json!({})).await?;
     let cut = Cut::now();
     scene.world.rooms[0].private.lose(0.4, 7).await;
-    scene.load.until_sent(10 * RATE as usize).await?;
+    scene.load.until_sent(seconds(10)).await?;
     let now = Instant::now();
     let (world, _) = scene.close("40 % loss, defaults", cut, now).await?;
     let writes = world.system.apisix.writes();

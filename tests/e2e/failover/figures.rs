@@ -12,6 +12,9 @@ use tokio::time::Instant;
 
 use crate::log;
 
+/// Names the file for the table; with it everything is measured with the default parameters.
+pub(crate) const FILE: &str = "HUBLINE_FAILOVER_TABLE";
+
 static TABLE: Mutex<Table> = Mutex::new(Table::new());
 
 /// The moment of a cut, by both clocks.
@@ -66,7 +69,7 @@ pub(crate) fn show() -> Result<()> {
         return Ok(());
     }
     let text = format!("{}\n", table.render());
-    match std::env::var_os("HUBLINE_FAILOVER_TABLE") {
+    match std::env::var_os(FILE) {
         Some(file) => std::fs::write(file, text)?,
         None => std::io::stdout().write_all(text.as_bytes())?,
     }

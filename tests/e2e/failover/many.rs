@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::figures::Cut;
-use super::world::{RATE, RUN_IN, World, with_gateway};
+use super::world::{RUN_IN, World, rate, seconds, with_gateway};
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -90,8 +90,8 @@ async fn two_thousand_services_one_write() -> Result<()> {
     let apisix = &world.system.apisix;
     apisix.wait_until("all routes", PATIENCE * 4, routes).await?;
     world.settled(&hosts).await?;
-    let load = world.load(&hosts, RATE)?;
-    load.until_answered(RUN_IN).await?;
+    let load = world.load(&hosts, rate())?;
+    load.until_answered(seconds(RUN_IN)).await?;
     world.system.apisix.clear_calls();
 
     let cut = Cut::now();
@@ -100,7 +100,7 @@ async fn two_thousand_services_one_write() -> Result<()> {
     let apisix = &world.system.apisix;
     apisix.wait_until("rule and routes", PATIENCE, whole).await?;
     let moved = Instant::now();
-    load.until_sent(2 * RATE as usize).await?;
+    load.until_sent(seconds(2)).await?;
     let requests = load.stop_since(cut.at).await?;
     let writes = world.system.apisix.writes();
     cut.record("black hole, 2,000 services, gateway", "a", &requests, &writes);

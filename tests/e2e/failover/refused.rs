@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::burst::{each_once, moved_to};
 use super::figures::Cut;
-use super::world::{RATE, RUN_IN, World, with_gateway};
+use super::world::{RUN_IN, World, rate, seconds, with_gateway};
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -84,8 +84,8 @@ async fn bursts_instead(obstacle: Obstacle) -> Result<()> {
         obstacle.put(&world)?;
     }
     world.begin(&[hosts.clone(), others.clone()].concat()).await?;
-    let (load, other) = (world.load(&hosts, RATE / 4)?, world.load(&others, RATE / 4)?);
-    load.until_answered(RUN_IN / 4).await?;
+    let (load, other) = (world.load(&hosts, rate())?, world.load(&others, rate())?);
+    load.until_answered(seconds(RUN_IN)).await?;
     if obstacle != Obstacle::ForeignSplitBefore {
         obstacle.put(&world)?;
     }
@@ -98,7 +98,7 @@ async fn bursts_instead(obstacle: Obstacle) -> Result<()> {
         .wait_until("all upstreams moved", PATIENCE, moved_to("10.90.101.", "a"))
         .await?;
     let moved = tokio::time::Instant::now();
-    load.until_sent(RATE as usize / 2).await?;
+    load.until_sent(seconds(1)).await?;
     let requests = load.stop_since(cut.at).await?;
     let writes = world.system.apisix.writes();
     cut.record(&format!("black hole, {obstacle:?}, burst"), "a", &requests, &writes);

@@ -156,7 +156,8 @@ struct Asking {
 impl Asking {
     async fn run(mut self, every: Duration, stop: CancellationToken) -> Vec<Asked> {
         let mut ticks = interval(every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        // A client that had no turn must not make up for it by a storm.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let (mut running, mut asked) = (JoinSet::new(), Vec::new());
         loop {
             tokio::select! {
