@@ -175,7 +175,8 @@ impl Reaching {
         let Some(routing) = self.configured.get(cluster) else {
             return;
         };
-        let carrier = self.carrier(routing, self.decisions.get(cluster).map(Arc::as_ref));
+        let already = self.carriers.get(cluster).is_some_and(Carrier::is_diversion);
+        let carrier = self.carrier(routing, self.decisions.get(cluster).map(Arc::as_ref), already);
         if !carrier.is_diversion() {
             self.confirmed.remove(cluster);
         }
@@ -183,7 +184,7 @@ impl Reaching {
         changed.extend(self.routing(cluster).map(|routing| (cluster.clone(), routing)));
     }
 
-    fn carrier(&self, routing: &Routing, decision: Option<&Decision>) -> Carrier {
+    fn carrier(&self, routing: &Routing, decision: Option<&Decision>, already: bool) -> Carrier {
         let Some(away) = decision.and_then(|decision| away(routing, decision)) else {
             return Carrier::Upstreams;
         };
@@ -200,7 +201,8 @@ impl Reaching {
             );
             return Carrier::Burst { why };
         }
-        match self.unproved(away.path) {
+        // One that acts needs no new proof, be it that its hub has just begun.
+        match self.unproved(away.path).filter(|_| !already) {
             Some(id) => Carrier::Burst {
                 why: format!("{id}, over which the diversion would go, is not proved to be at the target"),
             },

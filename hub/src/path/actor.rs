@@ -256,6 +256,8 @@ impl PathActor {
             }
         }
         if !decided.is_empty() {
+            // What is at the target soon must be on disk soon, or a restart would undo it.
+            self.keep_at = Some(Instant::now());
             self.decisions.send_modify(|decisions| decisions.extend(decided));
         }
         if !self.unkept.is_empty() {
