@@ -139,6 +139,20 @@ impl HubConfig {
         self.target.admin.read_key()?;
         self.target.admin.read_ca()?;
         self.clone().with_identities()?;
+        self.check_targets()
+    }
+
+    /// The certificates and keys that probes of configured targets need.
+    fn check_targets(&self) -> Result<(), HubConfigError> {
+        for (at, cluster) in self.clusters.iter().enumerate() {
+            for (path_at, path) in cluster.paths.iter().enumerate() {
+                for (target_at, target) in path.targets.iter().enumerate() {
+                    let field = format!("clusters.{at}.paths.{path_at}.targets.{target_at}");
+                    let checked = target.check_files();
+                    checked.map_err(|fault| Invalid::one(format!("{field}: {fault}")))?;
+                }
+            }
+        }
         Ok(())
     }
 

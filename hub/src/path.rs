@@ -19,6 +19,7 @@ pub mod parameters;
 pub mod probe;
 pub mod probing;
 pub mod reach;
+mod round_trips;
 mod say;
 mod suspicion;
 
@@ -114,7 +115,10 @@ impl Path {
             faults.extend(fault.map(|fault| format!("{field}.targets.{at}: {fault}")));
         }
         self.probe.validate(&format!("{field}.probe"), faults);
-        self.health.validate(&format!("{field}.health"), faults);
+        let health = format!("{field}.health");
+        self.health.validate(&health, faults);
+        let interval = self.probe.resolved(self.kind).interval;
+        self.health.validate_window(interval, &health, faults);
     }
 
     /// An address as it is reached on this path.

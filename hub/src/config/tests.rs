@@ -77,6 +77,14 @@ fn faults_name_the_field_and_what_is_allowed() {
             "clusters: [{name: a, paths: [{name: x, kind: pigeon, rank: 0, reach: pods}]}]",
             "hub.yaml:2: clusters.0.paths.0.kind: value is not allowed; allowed: private-line, public-network",
         ),
+        (
+            "clusters: [{name: a, paths: [{name: x, kind: private-line, rank: 0, reach: pods, health: {window: 4s}}]}]",
+            "clusters.0.paths.0.health.window: 4s is not allowed; allowed: 5s and more, 20 probe intervals",
+        ),
+        (
+            "clusters: [{name: a, paths: [{name: x, kind: public-network, rank: 0, reach: pods, health: {window: 19s}}]}]",
+            "clusters.0.paths.0.health.window: 19s is not allowed; allowed: 20s and more, 20 probe intervals",
+        ),
         ("clusters: [{name: A}]", "hub.yaml:2: clusters.0.name"),
         (
             "clusters: [{naem: a}]",
@@ -141,6 +149,14 @@ fn check_files_reads_certificates_and_keys() {
     assert!(config.check_files().unwrap_err().to_string().contains("is empty"));
     std::fs::write(directory.path().join("admin.key"), " k1\n").unwrap();
     assert_eq!(config.target.admin.read_key().unwrap().expose(), "k1");
+
+    let target = "{name: edge, kind: tls, address: '10.0.0.1:443', tls: {serverName: e.example, caFile: /none/ca}}";
+    let path = format!("{{name: x, kind: private-line, rank: 0, reach: pods, targets: [{target}]}}");
+    let with_target = parse(&format!("clusters: [{{name: a, paths: [{path}]}}]")).unwrap();
+    config.clusters = with_target.clusters;
+    let error = config.check_files().unwrap_err().to_string();
+    assert!(error.starts_with("clusters.0.paths.0.targets.0: "), "{error}");
+    assert!(error.contains("/none/ca"), "{error}");
 }
 
 fn reloader(file: PathBuf) -> Reloader {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use http::Uri;
 use hubline::model::ClusterId;
 
 use super::{ClusterConfig, HubConfig, HubConfigError, Tuning};
+use crate::path::allow::literal;
 
 /// What is wrong: one sentence each, naming the field and what is allowed; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,18 +119,14 @@ fn cluster_faults(at: usize, cluster: &ClusterConfig, faults: &mut Vec<String>) 
         path.validate(&field, faults);
         let gateway = path.gateway.iter().flat_map(|gateway| &gateway.addresses);
         // Names are the operator's own word; what they resolve to is APISIX's to know.
-        let outside = gateway.filter(|address| is_address(address.host()) && !cluster.allowed().host(address.host()));
+        let outside =
+            gateway.filter(|address| literal(address.host()).is_some() && !cluster.allowed().host(address.host()));
         faults.extend(outside.map(|address| {
             format!(
                 "{field}.gateway.addresses: {address} is outside of clusters.{at}.allow; loopback and link-local addresses must be named there"
             )
         }));
     }
-}
-
-fn is_address(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare.parse::<IpAddr>().is_ok()
 }
 
 /// The rule of cluster names, which are labels too.

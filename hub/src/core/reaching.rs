@@ -106,7 +106,10 @@ impl Reaching {
     pub(super) fn outcome(&mut self, id: &ObjectId, outcome: &Outcome) -> Changed {
         if *id == self.rule {
             return match outcome {
-                Outcome::Programmed(_) => self.confirm(),
+                Outcome::Programmed(_) => {
+                    self.confirm();
+                    Vec::new()
+                }
                 Outcome::Refused(refusal) => self.refused(&refusal.message),
                 Outcome::Pending => Vec::new(),
             };
@@ -139,13 +142,12 @@ impl Reaching {
         changed
     }
 
-    fn confirm(&mut self) -> Changed {
+    fn confirm(&mut self) {
         let diverted = self.configured.keys().filter_map(|id| {
             let diverted = self.routing(id)?.diverted?;
             Some((id.clone(), diverted))
         });
         self.confirmed = diverted.collect();
-        Vec::new()
     }
 
     /// What the target has stays; the clusters that were to be diverted as well are moved singly.

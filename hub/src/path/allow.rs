@@ -33,10 +33,9 @@ impl Allowed {
     /// As [`Self::address`], of a host as it stands in an object: an address, IPv6 with or without brackets, or a name.
     #[must_use]
     pub fn host(&self, host: &str) -> bool {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        match bare.parse() {
-            Ok(address) => self.address(address),
-            Err(_) => self.0.is_none() && !is_local_name(bare),
+        match literal(host) {
+            Some(address) => self.address(address),
+            None => self.0.is_none() && !is_local_name(host),
         }
     }
 }
@@ -54,6 +53,11 @@ fn names(network: &IpNet, address: IpAddr) -> bool {
     ];
     let range = RANGES.iter().find(|range| range.contains(&address));
     network.contains(&address) && range.is_none_or(|range| range.contains(network))
+}
+
+/// The address that a host is, IPv6 with or without brackets; none for a name.
+pub(crate) fn literal(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 fn is_special(address: IpAddr) -> bool {

@@ -80,10 +80,28 @@ pub enum ProbeResult {
         /// From sending to the answer.
         round_trip: Duration,
     },
+    /// It was, but packets were lost before.
+    Lossy {
+        /// From sending to the answer.
+        round_trip: Duration,
+        /// How many, of those that were told from dead endpoints now.
+        lost: u32,
+    },
     /// It was not.
     Bad(ProbeFailure),
     /// Nothing can be said: never counts for or against.
     Nothing(NoData),
+}
+
+impl ProbeResult {
+    /// How long an answer took; none: there was none.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        match self {
+            Self::Good { round_trip } | Self::Lossy { round_trip, .. } => Some(*round_trip),
+            Self::Bad(_) | Self::Nothing(_) => None,
+        }
+    }
 }
 
 /// Why a probe failed.

@@ -122,7 +122,7 @@ impl Health {
     /// Takes one probe's result; tells whether the verdict changed. It never does without a result that counts.
     pub fn on(&mut self, evidence: Evidence, now: Moment) -> Option<Transition> {
         let good = match &evidence.result {
-            ProbeResult::Good { .. } => true,
+            ProbeResult::Good { .. } | ProbeResult::Lossy { .. } => true,
             ProbeResult::Bad(_) => false,
             ProbeResult::Nothing(_) => return None,
         };
@@ -214,14 +214,27 @@ impl Health {
             such.map(&of).fold(Figures::default(), Figures::plus)
         };
         let gateways = sum(|vantage| matches!(vantage, Vantage::Gateway(_)));
-        if gateways.total() >= FEWEST_SAMPLES {
-            return gateways;
-        }
         let line = sum(|vantage| matches!(vantage, Vantage::Line));
+        if gateways.total() >= FEWEST_SAMPLES {
+            // TCP hides from APISIX that packets are lost: its answers only come late, as they do when the agent is
+            // slow. Where the hub's packets are lost too it is the line.
+            return match self.loses(line) {
+                true => gateways.with_late_as_lost(),
+                false => gateways,
+            };
+        }
         if line.total() > 0 {
             return line;
         }
         sum(|vantage| matches!(vantage, Vantage::Target(_)))
+    }
+
+    /// Whether more is lost than may be, with separate values for entering and leaving. A few lost ones that would not
+    /// take the path down in a row do not degrade it either.
+    fn loses(&self, figures: Figures) -> bool {
+        let enough = self.lossy || figures.loss().lost >= self.parameters.fall;
+        let measured = figures.total() >= FEWEST_SAMPLES;
+        measured && enough && figures.loses_more(self.parameters.loss_percent, hysteresis(self.lossy))
     }
 
     fn fresh_for(&self) -> Duration {
@@ -286,9 +299,7 @@ impl Health {
     fn quality(&mut self, now: Moment) -> (Verdict, Cause) {
         let figures = self.settled_figures(now);
         if figures.total() >= FEWEST_SAMPLES {
-            // A few lost ones that would not take the path down in a row do not degrade it either.
-            let enough = self.lossy || figures.loss().lost >= self.parameters.fall;
-            self.lossy = enough && figures.loses_more(self.parameters.loss_percent, hysteresis(self.lossy));
+            self.lossy = self.loses(figures);
             let (limit, share) = (self.parameters.latency, hysteresis(self.slow));
             self.slow = limit.is_some_and(|limit| figures.slower(limit, share));
         }

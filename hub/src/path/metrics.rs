@@ -93,13 +93,14 @@ impl PathMetrics {
 
     pub(super) fn probe(&self, cluster: &ClusterId, path: &Arc<str>, evidence: &Evidence) {
         let result = match &evidence.result {
-            ProbeResult::Good { round_trip } => {
-                self.round_trip.observe(round_trip.as_secs_f64());
-                "good"
-            }
+            ProbeResult::Good { .. } => "good",
+            ProbeResult::Lossy { .. } => "lossy",
             ProbeResult::Bad(failure) => failure.label(),
             ProbeResult::Nothing(_) => "nothing",
         };
+        if let Some(round_trip) = evidence.result.round_trip() {
+            self.round_trip.observe(round_trip.as_secs_f64());
+        }
         let labels = Probe {
             cluster: cluster.to_string(),
             path: path.to_string(),

@@ -14,6 +14,7 @@ mod get;
 mod grpc;
 mod judge;
 mod line;
+mod losses;
 mod names;
 mod outbox;
 mod pace;

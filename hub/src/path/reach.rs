@@ -141,13 +141,16 @@ impl Gateway {
         if self.client_certificate.is_some() && self.scheme == GatewayScheme::Http {
             faults.push(format!("{field}.clientCertificate needs scheme https"));
         }
-        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
-        if let Some(host) = &self.host
-            && (host.is_empty() || !host.bytes().all(known))
-        {
+        if let Some(host) = self.host.as_ref().filter(|host| !is_host(host)) {
             faults.push(format!("{field}.host: {host:?} is no DNS name or IP address"));
         }
     }
+}
+
+/// Whether it can stand in a Host header.
+pub(crate) fn is_host(host: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
+    !host.is_empty() && host.bytes().all(known)
 }
 
 impl Gateway {

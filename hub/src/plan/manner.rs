@@ -3,6 +3,7 @@
 use hubline::model::{HostHandling, Protocol, Scheme, Service};
 use serde_json::{Map, Value, json};
 
+use crate::path::reach::is_host;
 use crate::path::{Gateway, GatewayScheme, Path, Reach};
 
 /// How the nodes of an upstream are spoken to.
@@ -83,11 +84,6 @@ impl Manner {
         body.insert("pass_host".to_owned(), json!(mode));
         wrong
     }
-}
-
-fn is_host(host: &str) -> bool {
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
-    !host.is_empty() && host.bytes().all(known)
 }
 
 fn scheme(scheme: Scheme, protocol: Protocol) -> &'static str {

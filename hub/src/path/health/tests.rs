@@ -12,6 +12,11 @@ fn good(round_trip: u64) -> ProbeResult {
     ProbeResult::Good { round_trip }
 }
 
+fn lossy(round_trip: u64, lost: u32) -> ProbeResult {
+    let round_trip = Duration::from_millis(round_trip);
+    ProbeResult::Lossy { round_trip, lost }
+}
+
 fn bad() -> ProbeResult {
     ProbeResult::Bad(ProbeFailure::Timeout)
 }
@@ -44,13 +49,16 @@ impl Path {
         Self { health, now: 1_000 }
     }
 
-    /// Results of one vantage, 250 ms apart, sent when they come: `+` good, `-` bad, `.` nothing.
+    /// Results of one vantage, 250 ms apart, sent when they come: `+` good, `-` bad, `~` good after a lost packet, `l`
+    /// good and late, `.` nothing.
     fn sees(&mut self, vantage: &Vantage, results: &str) -> Verdict {
         for result in results.chars() {
             self.now += 250;
             let result = match result {
                 '+' => good(10),
                 '-' => bad(),
+                '~' => lossy(10, 1),
+                'l' => good(210),
                 _ => ProbeResult::Nothing(NoData::NothingToProbe),
             };
             self.takes(vantage, self.now, result);
@@ -267,6 +275,51 @@ fn loss_degrades_above_the_limit_and_stays_until_well_below() {
         assert!(loss.of.abs_diff(232) <= 8, "{loss:?}");
     }
     assert_eq!(path.health.cause(), Cause::Loss);
+}
+
+/// What endpoints told from dead ones is lost, and yet the probe was answered: rows go on.
+#[test]
+fn lost_packets_degrade_and_do_not_take_down() {
+    let some_lost = "+++~+++~+++~+++~+++~";
+    assert_eq!(Path::new().sees(&line(), &some_lost.replace('~', "+")), Verdict::Up);
+    let mut path = Path::new();
+    assert_eq!(path.sees(&line(), some_lost), Verdict::Degraded);
+    assert_eq!(path.health.cause(), Cause::Loss);
+    assert_eq!(path.sees(&line(), "~~~~~~~~~~"), Verdict::Degraded);
+    assert_eq!(
+        Path::new().sees(&line(), "--~---"),
+        Verdict::Down,
+        "an answer, after which it is silent"
+    );
+    assert_eq!(Path::new().sees(&line(), "--~--"), Verdict::Up);
+    let mut down = Path::new();
+    down.sees(&line(), "---");
+    assert_eq!(down.sees(&line(), "~~~~"), Verdict::Down);
+    assert_eq!(
+        down.sees(&line(), "~"),
+        Verdict::Up,
+        "a line that comes up is judged anew"
+    );
+}
+
+/// TCP hides lost packets from APISIX; its late answers alone may be the agent's doing, the hub's lost packets alone the
+/// hub's.
+#[test]
+fn late_answers_at_apisix_are_lost_packets_where_the_hub_loses_some_too() {
+    let (clean, lossy, late) = ("+".repeat(24), "++~".repeat(8), "++l".repeat(8));
+    for (at_line, at_gateway, expected) in [
+        (&clean, &clean, Verdict::Up),
+        (&lossy, &clean, Verdict::Up),
+        (&clean, &late, Verdict::Up),
+        (&lossy, &late, Verdict::Degraded),
+    ] {
+        let mut path = Path::new();
+        path.sees(&line(), at_line);
+        let verdict = path.sees(&gateway("one"), at_gateway);
+        assert_eq!(verdict, expected, "line {at_line}, gateway {at_gateway}");
+    }
+    // Without enough of APISIX's own the hub's word counts.
+    assert_eq!(Path::new().sees(&line(), &lossy), Verdict::Degraded);
 }
 
 #[test]

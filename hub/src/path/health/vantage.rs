@@ -1,15 +1,19 @@
 //! What one vantage sees: results in a row, by the time they were sent, and the window.
 
+use std::time::Duration;
+
 use super::Verdict;
 use super::window::Window;
 use crate::path::evidence::{Evidence, Moment, ProbeFailure, ProbeResult, Vantage};
 use crate::path::parameters::HealthParameters;
+use crate::path::round_trips::RoundTrips;
 
 /// The health of a path from one vantage.
 #[derive(Debug, Clone)]
 pub(in crate::path) struct VantageHealth {
     pub(in crate::path) vantage: Vantage,
     pub(super) window: Window,
+    round_trips: RoundTrips,
     /// When the first bad probe of those that took it down was sent; none: not down.
     down: Option<Moment>,
     run: Option<Run>,
@@ -39,6 +43,7 @@ impl VantageHealth {
         Self {
             vantage,
             window: Window::default(),
+            round_trips: RoundTrips::default(),
             down,
             run: None,
             decided: down.is_some(),
@@ -53,18 +58,25 @@ impl VantageHealth {
         self.heard = now;
         let sent = evidence.sent;
         match evidence.result {
-            ProbeResult::Good { round_trip } => {
-                self.window.good(round_trip, now, window);
-                self.count(true, sent);
-            }
+            ProbeResult::Good { round_trip } => self.good(round_trip, 0, sent, now, window),
+            ProbeResult::Lossy { round_trip, lost } => self.good(round_trip, lost, sent, now, window),
             ProbeResult::Bad(failure) => {
-                self.window.bad(now, window);
+                self.window.bad(1, now, window);
                 self.last_failure = Some((failure, now));
                 self.count(false, sent);
             }
             ProbeResult::Nothing(_) => {}
         }
         self.turn(parameters, path);
+    }
+
+    fn good(&mut self, round_trip: Duration, lost: u32, sent: Moment, now: Moment, window: Duration) {
+        self.window.good(round_trip, now, window);
+        self.window.bad(lost, now, window);
+        if self.round_trips.saw(round_trip) {
+            self.window.late(now, window);
+        }
+        self.count(true, sent);
     }
 
     /// It is heard again after a long silence: what it said before counts no longer, except that it is down.

@@ -26,6 +26,8 @@ struct Slot {
 pub(in crate::path) struct Figures {
     good: u32,
     bad: u32,
+    /// Good ones that waited for a packet to be sent again, by their time.
+    late: u32,
     /// Of the good ones.
     round_trips: Duration,
 }
@@ -37,9 +39,15 @@ impl Window {
         figures.round_trips = figures.round_trips.saturating_add(round_trip);
     }
 
-    pub(super) fn bad(&mut self, now: Moment, length: Duration) {
+    /// One of the good ones was late.
+    pub(super) fn late(&mut self, now: Moment, length: Duration) {
         let figures = self.slot(now, length);
-        figures.bad = figures.bad.saturating_add(1);
+        figures.late = figures.late.saturating_add(1);
+    }
+
+    pub(super) fn bad(&mut self, lost: u32, now: Moment, length: Duration) {
+        let figures = self.slot(now, length);
+        figures.bad = figures.bad.saturating_add(lost);
     }
 
     pub(super) fn clear(&mut self) {
@@ -105,7 +113,18 @@ impl Figures {
         Self {
             good: self.good.saturating_add(other.good),
             bad: self.bad.saturating_add(other.bad),
+            late: self.late.saturating_add(other.late),
             round_trips: self.round_trips.saturating_add(other.round_trips),
+        }
+    }
+
+    /// As if late ones had been lost.
+    pub(super) fn with_late_as_lost(self) -> Self {
+        Self {
+            good: self.good.saturating_sub(self.late),
+            bad: self.bad.saturating_add(self.late),
+            late: 0,
+            ..self
         }
     }
 

@@ -77,7 +77,7 @@ impl HealthParameters {
         }
     }
 
-    /// Adds a fault when the window is too short to judge loss by probes at this interval (the slowest in use).
+    /// Adds a fault when the window is too short to judge loss by probes at this interval.
     pub fn validate_window(&self, interval: Duration, prefix: &str, found: &mut Vec<String>) {
         let shortest = interval.saturating_mul(FEWEST_SAMPLES);
         if self.window < shortest {

@@ -1,6 +1,7 @@
 //! What one round of probes of a line means. Pure.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub type EchoOutcome = Result<Duration, Miss>;
 pub struct SampleOutcome {
     /// The node that it runs on.
     pub node: Arc<str>,
+    /// Where it is.
+    pub address: SocketAddr,
     /// How long its word took.
     pub took: Duration,
     /// Whether it let itself be connected to.

@@ -9,11 +9,13 @@ use tokio::time::Instant;
 
 use super::echo::{EchoLine, Question};
 use super::judge::{EchoOutcome, Miss, SampleOutcome, judge_round};
+use super::losses::{Losses, Told};
 use super::names::Names;
 use super::rotation::{MOST_SAMPLES, pick};
 use super::sockets::{Sockets, connect};
 use super::spec::{ProbeSpec, Sample, TimeoutPolicy};
 use crate::path::evidence::{NoData, ProbeFailure, ProbeResult};
+use crate::path::round_trips::RoundTrips;
 
 /// The longest timeout, whatever the round trip.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -35,12 +37,14 @@ pub(super) struct Line {
 
 #[derive(Debug, Default)]
 struct Memory {
-    /// Smoothed as TCP does (RFC 6298): an eighth of each new one.
-    round_trip: Option<Duration>,
+    round_trips: RoundTrips,
+    losses: Losses,
     /// Whether the last echo that came to an end failed.
     doubts: bool,
     /// Whether the last round was good without the echo.
     echo_gone: bool,
+    /// Lost packets that were found out, and not told yet.
+    lost: u32,
 }
 
 /// What came of one round.
@@ -55,7 +59,7 @@ impl Line {
     /// How long an answer may take now.
     pub(super) fn timeout(&self, spec: &ProbeSpec) -> Duration {
         let TimeoutPolicy::Fixed(fixed) = spec.timeout else {
-            let known = self.memory().round_trip.map(|round_trip| 4 * round_trip);
+            let known = self.memory().round_trips.usual().map(|usual| 4 * usual);
             return spec.interval.max(known.unwrap_or(UNKNOWN)).min(LONGEST);
         };
         fixed
@@ -74,19 +78,28 @@ impl Line {
             self.both(self.ask(&spec, &nonce, timeout, &sockets), confirming).await
         } else {
             let echo = self.ask(&spec, &nonce, timeout, &sockets).await;
-            let samples = match &echo {
-                Ok(_) | Err(Miss::Bad(ProbeFailure::WrongCluster(_))) => Vec::new(),
-                Err(_) => self.confirm(&spec, timeout, &sockets).await,
+            let samples = if self.wants_confirmation(&echo) {
+                self.confirm(&spec, timeout, &sockets).await
+            } else {
+                Vec::new()
             };
             (echo, samples)
         };
-        let result = judge_round(&echo, &samples);
-        self.remember(&echo, &result);
+        let result = self.remember(&echo, &samples);
         let timed_out = |miss: Option<&Miss>| miss == Some(&Miss::Bad(ProbeFailure::Timeout));
         Round {
             timed_out: timed_out(echo.as_ref().err())
                 || samples.iter().any(|sample| timed_out(sample.result.as_ref().err())),
             result,
+        }
+    }
+
+    /// An answer that comes late may be the agent's doing or the line's: endpoints tell.
+    fn wants_confirmation(&self, echo: &EchoOutcome) -> bool {
+        match echo {
+            Ok(round_trip) => self.memory().round_trips.is_late(*round_trip),
+            Err(Miss::Bad(ProbeFailure::WrongCluster(_))) => false,
+            Err(_) => true,
         }
     }
 
@@ -140,22 +153,39 @@ impl Line {
         if found.is_empty() { Err(missed) } else { Ok(found) }
     }
 
-    /// Connects to the next few endpoints.
+    /// Connects to the next few endpoints; to the same ones again while it is open whether some of them are dead.
     async fn confirm(&self, spec: &ProbeSpec, timeout: Duration, sockets: &Sockets) -> Vec<SampleOutcome> {
         let all = Arc::clone(&spec.samples.borrow());
-        let (picked, next) = pick(&all, self.cursor.load(Ordering::Relaxed), MOST_SAMPLES);
+        let first = self.cursor.load(Ordering::Relaxed);
+        let (picked, next) = pick(&all, first, MOST_SAMPLES);
         self.cursor.store(next, Ordering::Relaxed);
         let permitted = |sample: &Sample| spec.allowed.address(sample.address.ip());
         let picked = picked.into_iter().filter(permitted);
-        join_all(picked.map(|sample| knock(sample, timeout, sockets))).await
+        let outcomes = join_all(picked.map(|sample| knock(sample, timeout, sockets))).await;
+        let mut memory = self.memory();
+        let usual = memory.round_trips.usual().unwrap_or_default();
+        let Told { lost, open } = memory.losses.saw(&outcomes, usual);
+        memory.lost += lost;
+        if open {
+            self.cursor.store(first, Ordering::Relaxed);
+        }
+        outcomes
     }
 
-    fn remember(&self, echo: &EchoOutcome, result: &ProbeResult) {
+    /// What the round means, after what was seen before.
+    fn remember(&self, echo: &EchoOutcome, samples: &[SampleOutcome]) -> ProbeResult {
+        let result = judge_round(echo, samples);
         let mut memory = self.memory();
-        memory.echo_gone = echo.is_err() && matches!(result, ProbeResult::Good { .. });
-        if let ProbeResult::Good { round_trip } = *result {
-            let known = memory.round_trip.unwrap_or(round_trip);
-            memory.round_trip = Some((7 * known + round_trip) / 8);
+        memory.echo_gone = echo.is_err() && result.round_trip().is_some();
+        if let Some(round_trip) = result.round_trip() {
+            memory.round_trips.saw(round_trip);
+        }
+        match result {
+            ProbeResult::Good { round_trip } if memory.lost > 0 => {
+                let lost = std::mem::take(&mut memory.lost);
+                ProbeResult::Lossy { round_trip, lost }
+            }
+            result => result,
         }
     }
 
@@ -178,8 +208,9 @@ impl Line {
                 connected.map(|outcome| outcome.took).min()
             }
         };
-        let mut memory = self.memory();
-        memory.round_trip = memory.round_trip.max(round_trip);
+        if let Some(round_trip) = round_trip {
+            self.memory().round_trips.saw(round_trip);
+        }
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
@@ -197,6 +228,7 @@ async fn knock(sample: Sample, timeout: Duration, sockets: &Sockets) -> SampleOu
     };
     SampleOutcome {
         node,
+        address: sample.address,
         took: began.elapsed(),
         result,
     }

@@ -36,7 +36,7 @@ impl Pace {
     /// Takes note of a result; tells whether the pace quickens by it.
     pub(super) fn saw(&mut self, now: Instant, result: &ProbeResult) -> bool {
         match result {
-            ProbeResult::Good { .. } => {
+            ProbeResult::Good { .. } | ProbeResult::Lossy { .. } => {
                 let slow = self.interval(now) > self.interval;
                 self.bad_since = None;
                 slow

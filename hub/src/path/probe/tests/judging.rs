@@ -36,6 +36,7 @@ fn samples(text: &str) -> Vec<SampleOutcome> {
         };
         SampleOutcome {
             node: node.into(),
+            address: ([10, 0, 0, 1], 80).into(),
             took: ms(took.parse().unwrap()),
             result,
         }
