@@ -80,12 +80,10 @@ pub enum ProbeResult {
         /// From sending to the answer.
         round_trip: Duration,
     },
-    /// It was, but packets were lost before.
+    /// It was, but it is known now that packets are lost.
     Lossy {
         /// From sending to the answer.
         round_trip: Duration,
-        /// How many, of those that were told from dead endpoints now.
-        lost: u32,
     },
     /// It was not.
     Bad(ProbeFailure),
@@ -98,7 +96,7 @@ impl ProbeResult {
     #[must_use]
     pub fn round_trip(&self) -> Option<Duration> {
         match self {
-            Self::Good { round_trip } | Self::Lossy { round_trip, .. } => Some(*round_trip),
+            Self::Good { round_trip } | Self::Lossy { round_trip } => Some(*round_trip),
             Self::Bad(_) | Self::Nothing(_) => None,
         }
     }

@@ -12,9 +12,9 @@ fn good(round_trip: u64) -> ProbeResult {
     ProbeResult::Good { round_trip }
 }
 
-fn lossy(round_trip: u64, lost: u32) -> ProbeResult {
-    let round_trip = Duration::from_millis(round_trip);
-    ProbeResult::Lossy { round_trip, lost }
+fn lossy() -> ProbeResult {
+    let round_trip = Duration::from_millis(10);
+    ProbeResult::Lossy { round_trip }
 }
 
 fn bad() -> ProbeResult {
@@ -57,7 +57,7 @@ impl Path {
             let result = match result {
                 '+' => good(10),
                 '-' => bad(),
-                '~' => lossy(10, 1),
+                '~' => lossy(),
                 'l' => good(210),
                 _ => ProbeResult::Nothing(NoData::NothingToProbe),
             };

@@ -1,7 +1,5 @@
 //! What one vantage sees: results in a row, by the time they were sent, and the window.
 
-use std::time::Duration;
-
 use super::Verdict;
 use super::window::Window;
 use crate::path::evidence::{Evidence, Moment, ProbeFailure, ProbeResult, Vantage};
@@ -58,25 +56,25 @@ impl VantageHealth {
         self.heard = now;
         let sent = evidence.sent;
         match evidence.result {
-            ProbeResult::Good { round_trip } => self.good(round_trip, 0, sent, now, window),
-            ProbeResult::Lossy { round_trip, lost } => self.good(round_trip, lost, sent, now, window),
+            ProbeResult::Good { round_trip } => {
+                self.window.good(round_trip, now, window);
+                if self.round_trips.saw(round_trip) {
+                    self.window.late(now, window);
+                }
+                self.count(true, sent);
+            }
+            ProbeResult::Lossy { .. } => {
+                self.window.bad(now, window);
+                self.count(true, sent);
+            }
             ProbeResult::Bad(failure) => {
-                self.window.bad(1, now, window);
+                self.window.bad(now, window);
                 self.last_failure = Some((failure, now));
                 self.count(false, sent);
             }
             ProbeResult::Nothing(_) => {}
         }
         self.turn(parameters, path);
-    }
-
-    fn good(&mut self, round_trip: Duration, lost: u32, sent: Moment, now: Moment, window: Duration) {
-        self.window.good(round_trip, now, window);
-        self.window.bad(lost, now, window);
-        if self.round_trips.saw(round_trip) {
-            self.window.late(now, window);
-        }
-        self.count(true, sent);
     }
 
     /// It is heard again after a long silence: what it said before counts no longer, except that it is down.

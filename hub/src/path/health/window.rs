@@ -45,9 +45,9 @@ impl Window {
         figures.late = figures.late.saturating_add(1);
     }
 
-    pub(super) fn bad(&mut self, lost: u32, now: Moment, length: Duration) {
+    pub(super) fn bad(&mut self, now: Moment, length: Duration) {
         let figures = self.slot(now, length);
-        figures.bad = figures.bad.saturating_add(lost);
+        figures.bad = figures.bad.saturating_add(1);
     }
 
     pub(super) fn clear(&mut self) {

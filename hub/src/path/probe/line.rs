@@ -43,8 +43,8 @@ struct Memory {
     doubts: bool,
     /// Whether the last round was good without the echo.
     echo_gone: bool,
-    /// Lost packets that were found out, and not told yet.
-    lost: u32,
+    /// Whether a lost packet was found out, and not told yet.
+    lost: bool,
 }
 
 /// What came of one round.
@@ -165,7 +165,7 @@ impl Line {
         let mut memory = self.memory();
         let usual = memory.round_trips.usual().unwrap_or_default();
         let Told { lost, open } = memory.losses.saw(&outcomes, usual);
-        memory.lost += lost;
+        memory.lost |= lost;
         if open {
             self.cursor.store(first, Ordering::Relaxed);
         }
@@ -181,10 +181,7 @@ impl Line {
             memory.round_trips.saw(round_trip);
         }
         match result {
-            ProbeResult::Good { round_trip } if memory.lost > 0 => {
-                let lost = std::mem::take(&mut memory.lost);
-                ProbeResult::Lossy { round_trip, lost }
-            }
+            ProbeResult::Good { round_trip } if std::mem::take(&mut memory.lost) => ProbeResult::Lossy { round_trip },
             result => result,
         }
     }

@@ -1,4 +1,6 @@
 //! Tells a lost packet from a dead endpoint: one that answers again, or late, was not dead. Pure.
+//!
+//! A round in which no endpoint answers says nothing here: it is lost itself.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,8 +27,9 @@ pub(super) struct Losses(BTreeMap<SocketAddr, u8>);
 /// What the endpoints of a round tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Told {
-    /// Packets that are known to have been lost, now that their endpoint answers.
-    pub(super) lost: u32,
+    /// Whether a packet is known to have been lost, now that its endpoint answers. How many says little: a line that is
+    /// gone for a moment loses all that are under way.
+    pub(super) lost: bool,
     /// Whether some endpoint answers and another may be dead, or may not: to ask the same ones again will tell.
     pub(super) open: bool,
 }
@@ -35,25 +38,23 @@ impl Losses {
     /// What one round tells of a line with this round trip.
     pub(super) fn saw(&mut self, samples: &[SampleOutcome], usual: Duration) -> Told {
         let mut told = Told::default();
-        let (mut answers, mut doubtful) = (false, false);
+        if !samples.iter().any(answers) {
+            return told;
+        }
         for sample in samples {
-            match &sample.result {
-                Ok(()) | Err(Miss::Bad(ProbeFailure::Refused)) => {
-                    answers = true;
-                    told.lost += self.answered(sample.address);
-                    told.lost += u32::from(sample.took >= usual + TRIED_AGAIN);
-                }
-                Err(Miss::Bad(ProbeFailure::Timeout)) => doubtful |= self.was_silent(sample.address),
-                Err(_) => {}
+            if answers(sample) {
+                let late = sample.took >= usual + TRIED_AGAIN;
+                told.lost |= late | self.was_alive(sample.address);
+            } else if sample.result == Err(Miss::Bad(ProbeFailure::Timeout)) {
+                told.open |= self.was_silent(sample.address);
             }
         }
-        told.open = answers && doubtful;
         told
     }
 
-    fn answered(&mut self, endpoint: SocketAddr) -> u32 {
-        let silent = self.0.remove(&endpoint).filter(|times| *times < DEAD_AFTER);
-        silent.map_or(0, u32::from)
+    /// Whether one that answers now was silent before, and not dead.
+    fn was_alive(&mut self, endpoint: SocketAddr) -> bool {
+        self.0.remove(&endpoint).is_some_and(|times| times < DEAD_AFTER)
     }
 
     /// Whether it may still be alive.
@@ -65,6 +66,11 @@ impl Losses {
         *times = times.saturating_add(1);
         *times < DEAD_AFTER
     }
+}
+
+/// A refusal is an answer.
+fn answers(sample: &SampleOutcome) -> bool {
+    matches!(sample.result, Ok(()) | Err(Miss::Bad(ProbeFailure::Refused)))
 }
 
 #[cfg(test)]
@@ -89,30 +95,37 @@ mod tests {
         text.chars().enumerate().map(sample).collect()
     }
 
-    fn told(rounds: &[&str]) -> Vec<(u32, bool)> {
+    /// For each round: `l` something was lost, `o` it is open who is dead.
+    fn told(rounds: &[&str]) -> Vec<&'static str> {
         let mut losses = Losses::default();
         let told = rounds
             .iter()
             .map(|text| losses.saw(&round(text), Duration::from_millis(5)));
-        told.map(|told| (told.lost, told.open)).collect()
+        let words = told.map(|told| match (told.lost, told.open) {
+            (true, true) => "lo",
+            (true, false) => "l",
+            (false, true) => "o",
+            (false, false) => "",
+        });
+        words.collect()
     }
 
     #[test]
     fn only_an_endpoint_that_answers_again_proves_a_loss() {
         for (rounds, wanted) in [
-            // All answer, or none does.
-            (&["++++", "++++"][..], vec![(0, false), (0, false)]),
-            (&["----", "----"], vec![(0, false), (0, false)]),
+            // All answer.
+            (&["++++", "++++"][..], vec!["", ""]),
+            // None does: such a round is lost itself, and the line may only have been gone for a moment.
+            (&["----", "----", "++++"], vec!["", "", ""]),
             // Two were lost.
-            (&["+--+", "++++"], vec![(0, true), (2, false)]),
-            (&["+-", "+-", "++"], vec![(0, true), (0, true), (2, false)]),
+            (&["+--+", "++++"], vec!["o", "l"]),
+            (&["+-", "+-", "++"], vec!["o", "o", "l"]),
+            (&["+-+", "++-", "+++"], vec!["o", "lo", "l"]),
             // A refusal is an answer.
-            (&["+-", "+r"], vec![(0, true), (1, false)]),
-            (&["+-", "+?", "++"], vec![(0, true), (0, false), (1, false)]),
+            (&["+-", "+r"], vec!["o", "l"]),
+            (&["+-", "+?", "++"], vec!["o", "", "l"]),
             // The handshake was lost.
-            (&["+l+l", "-", "l"], vec![(2, false), (0, false), (2, false)]),
-            // After an outage in which nothing answered.
-            (&["--", "++"], vec![(0, false), (2, false)]),
+            (&["+l+l", "-", "l"], vec!["l", "", "l"]),
         ] {
             assert_eq!(told(rounds), wanted, "{rounds:?}");
         }
@@ -121,17 +134,7 @@ mod tests {
     #[test]
     fn a_node_that_boots_again_has_lost_nothing() {
         let rounds = ["+-", "+-", "+-", "+-", "+-", "++", "+-", "++"];
-        let wanted = [
-            (0, true),
-            (0, true),
-            (0, true),
-            (0, false),
-            (0, false),
-            (0, false),
-            (0, true),
-            (1, false),
-        ];
-        assert_eq!(told(&rounds), wanted);
+        assert_eq!(told(&rounds), ["o", "o", "o", "", "", "", "o", "l"]);
     }
 
     #[test]
