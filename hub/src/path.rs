@@ -8,6 +8,7 @@ mod choice;
 mod damping;
 pub mod data_plane;
 pub mod decision;
+pub mod demotion;
 pub mod evidence;
 pub mod health;
 pub mod log;
@@ -20,6 +21,7 @@ pub mod probe;
 pub mod probing;
 pub mod reach;
 mod say;
+pub mod stale;
 mod suspicion;
 
 use serde::{Deserialize, Serialize};

@@ -17,11 +17,12 @@ use crate::change::{Change, Stored};
 use crate::federate::{Standing, Verdict};
 use crate::few::Few;
 use crate::object::{Object, ObjectId};
+use crate::path::demotion::Demotions;
 use crate::view::{Problem, ProblemKind};
 
 /// Keeps what is in force and the objects made from it.
 ///
-/// Objects are a function of resources, standings and paths alone, with one exception: where a resource itself is
+/// Objects are a function of resources, standings, paths and demotions alone, with one exception: where a resource itself is
 /// wrong (a plugin's configuration is no JSON), what was made of it before stays, as long as all it refers to
 /// is there and all its claims are still its own.
 #[derive(Debug, Default)]
@@ -30,6 +31,7 @@ pub struct Planner {
     resources: Resources,
     standings: BTreeMap<GlobalKey, Standing>,
     routings: Routings,
+    demotions: Demotions,
     /// Objects of paths.
     of_paths: BTreeMap<ObjectId, Arc<Object>>,
     /// Pod networks of clusters as they are reached, and which of them overlap.
@@ -105,6 +107,12 @@ impl Planner {
         &self.resources
     }
 
+    /// What is demoted; cloning it costs nothing.
+    #[must_use]
+    pub fn demotions(&self) -> &Demotions {
+        &self.demotions
+    }
+
     /// All problems, sorted by key.
     pub fn problems(&self) -> impl Iterator<Item = (&GlobalKey, &Problem)> {
         let problems = self.rendered.iter();
@@ -137,6 +145,23 @@ impl Planner {
             .extend(new.map(|(id, object)| (id.clone(), Some(Arc::clone(object)))));
         output.objects.sort_by(|(one, _), (other, _)| one.cmp(other));
         output
+    }
+
+    /// Takes all that is demoted now; only what changed of it is rendered again.
+    pub fn demote(&mut self, now: Demotions) -> PlanOutput {
+        let before = std::mem::replace(&mut self.demotions, now);
+        let both: BTreeSet<&GlobalKey> = before.keys().chain(self.demotions.keys()).collect();
+        let changed = both
+            .into_iter()
+            .filter(|key| before.get(*key) != self.demotions.get(*key));
+        let mut dirty = Dirty::default();
+        for key in changed {
+            match key.key.kind {
+                ResourceKind::EndpointSet => dirty.shared.extend(self.endpoints.referrers(key).cloned()),
+                _ => drop(dirty.shared.insert(key.clone())),
+            }
+        }
+        self.render(dirty)
     }
 
     fn take_routing(&mut self, cluster: &ClusterId, routing: Routing, dirty: &mut Dirty) {
@@ -370,6 +395,7 @@ impl Planner {
             stored,
             standing: self.standings.get(key).unwrap_or(&none),
             routing: &routing,
+            demotions: &self.demotions,
             overlaps: self.overlaps.get(&key.cluster),
         });
         if rendered.refused {
