@@ -28,6 +28,13 @@ pub enum Demoted {
 }
 
 impl Demoted {
+    fn label(&self) -> String {
+        match self {
+            Self::Path(path) => format!("path {path}"),
+            Self::Endpoints(endpoints) => format!("{} endpoints", endpoints.len()),
+        }
+    }
+
     fn count(&self) -> usize {
         match self {
             Self::Path(_) => 1,
@@ -113,7 +120,7 @@ fn cloned((key, demoted): (&GlobalKey, &Demoted)) -> (GlobalKey, Demoted) {
 
 fn say(before: &Demotions, now: &Demotions) {
     for (key, demoted) in now.iter().filter(|(key, demoted)| before.get(*key) != Some(demoted)) {
-        tracing::warn!(cluster = %key.cluster, namespace = %key.key.namespace, name = %key.key.name, ?demoted, "demoted");
+        tracing::warn!(cluster = %key.cluster, namespace = %key.key.namespace, name = %key.key.name, what = demoted.label(), "demoted");
     }
     for key in before.keys().filter(|key| !now.contains_key(*key)) {
         tracing::info!(cluster = %key.cluster, namespace = %key.key.namespace, name = %key.key.name, "demoted no longer");

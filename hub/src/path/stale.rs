@@ -69,6 +69,8 @@ pub struct Stale {
     options: StaleOptions,
     /// Clusters that are stale, and since when they are.
     rounds: BTreeMap<ClusterId, (Instant, Round)>,
+    /// How many of them had their turn, where they are more than may be asked in a second.
+    turn: usize,
 }
 
 impl Stale {
@@ -78,6 +80,7 @@ impl Stale {
         Self {
             options,
             rounds: BTreeMap::new(),
+            turn: 0,
         }
     }
 
@@ -120,15 +123,25 @@ impl Stale {
             let fresh = || (now, Round::default());
             self.rounds.entry(config.name.clone()).or_insert_with(fresh);
         }
-        let due = |(since, _): &(Instant, Round)| now.duration_since(*since) >= PATIENCE;
-        let due_now = self.rounds.values().filter(|it| due(it)).count().max(1);
-        let most = (MOST / due_now).clamp(1, MOST_OF_A_CLUSTER);
-        let mut asked = Vec::new();
-        for config in of_pods
+        let stale = of_pods.into_iter().filter(|it| phase(&it.name) == Some(Phase::Stale));
+        let is_due = |it: &&ClusterConfig| {
+            self.rounds
+                .get(&it.name)
+                .is_some_and(|(since, _)| now - *since >= PATIENCE)
+        };
+        let due: Vec<&ClusterConfig> = stale.filter(is_due).collect();
+        let most = (MOST / due.len().max(1)).clamp(1, MOST_OF_A_CLUSTER);
+        let turn: Vec<&ClusterConfig> = due
             .iter()
-            .filter(|config| phase(&config.name) == Some(Phase::Stale))
-        {
-            if let Some((_, round)) = self.rounds.get_mut(&config.name).filter(|it| due(it)) {
+            .cycle()
+            .skip(self.turn)
+            .take(due.len().min(MOST))
+            .copied()
+            .collect();
+        self.turn = (self.turn + turn.len()) % due.len().max(1);
+        let mut asked = Vec::new();
+        for config in turn {
+            if let Some((_, round)) = self.rounds.get_mut(&config.name) {
                 let published = Published {
                     resources: &view.resources,
                     cluster: &config.name,

@@ -80,9 +80,10 @@ impl Rig {
         };
         let configs: Vec<_> = clusters.iter().map(of_pods).collect();
         let mut view = View::default();
-        for (at, name) in (0..).zip(clusters) {
+        for (at, name) in (0_usize..).zip(clusters) {
             view.clusters.insert(id(name), summary(name, Phase::Stale));
-            view.resources.insert(set(name), endpoints(at));
+            view.resources
+                .insert(set(name), endpoints(u8::try_from(at % 200).unwrap()));
         }
         let view = Arc::new(ArcSwap::from_pointee(view));
         let book = DemotionBook::register(&mut Registry::default());
@@ -180,9 +181,27 @@ async fn a_cluster_that_is_live_is_not_asked() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hub_that_hears_nobody_bounds_them_all_together() {
-    let names: Vec<String> = (0..40).map(|at| format!("c{at:02}")).collect();
-    let rig = Rig::start(&names.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
-    sleep(Duration::from_secs(60)).await;
-    assert_eq!(rig.most(), MOST);
-    rig.stop().await;
+    for count in [40, 300] {
+        let names: Vec<String> = (0..count).map(|at| format!("c{at}")).collect();
+        let rig = Rig::start(&names.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(rig.most(), MOST, "{count} clusters");
+        let asked: BTreeSet<u8> = rig
+            .log
+            .lock()
+            .unwrap()
+            .iter()
+            .filter_map(|(_, at)| second_octet(*at))
+            .collect();
+        assert_eq!(asked.len(), count.min(200), "all have their turn");
+        rig.stop().await;
+    }
+}
+
+/// Which cluster it is of.
+fn second_octet(address: SocketAddr) -> Option<u8> {
+    match address {
+        SocketAddr::V4(v4) => Some(v4.ip().octets()[1]),
+        SocketAddr::V6(_) => None,
+    }
 }
