@@ -1,5 +1,7 @@
 //! The incremental planner: what depends on a change is rendered again, and nothing else.
 
+mod demote;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -107,12 +109,6 @@ impl Planner {
         &self.resources
     }
 
-    /// What is demoted; cloning it costs nothing.
-    #[must_use]
-    pub fn demotions(&self) -> &Demotions {
-        &self.demotions
-    }
-
     /// All problems, sorted by key.
     pub fn problems(&self) -> impl Iterator<Item = (&GlobalKey, &Problem)> {
         let problems = self.rendered.iter();
@@ -145,23 +141,6 @@ impl Planner {
             .extend(new.map(|(id, object)| (id.clone(), Some(Arc::clone(object)))));
         output.objects.sort_by(|(one, _), (other, _)| one.cmp(other));
         output
-    }
-
-    /// Takes all that is demoted now; only what changed of it is rendered again.
-    pub fn demote(&mut self, now: Demotions) -> PlanOutput {
-        let before = std::mem::replace(&mut self.demotions, now);
-        let both: BTreeSet<&GlobalKey> = before.keys().chain(self.demotions.keys()).collect();
-        let changed = both
-            .into_iter()
-            .filter(|key| before.get(*key) != self.demotions.get(*key));
-        let mut dirty = Dirty::default();
-        for key in changed {
-            match key.key.kind {
-                ResourceKind::EndpointSet => dirty.shared.extend(self.endpoints.referrers(key).cloned()),
-                _ => drop(dirty.shared.insert(key.clone())),
-            }
-        }
-        self.render(dirty)
     }
 
     fn take_routing(&mut self, cluster: &ClusterId, routing: Routing, dirty: &mut Dirty) {
