@@ -30,6 +30,7 @@ use crate::federate::Federation;
 use crate::ingest::{Inbound, Sessions};
 use crate::object::ObjectId;
 use crate::path::actor::Decisions;
+use crate::path::demotion::Demotions;
 use crate::persist;
 use crate::plan::id::{ClusterRegistry, Prefix};
 use crate::plan::{PlanOptions, PlanOutput, Planner, Routing};
@@ -60,6 +61,8 @@ pub struct Handles {
     pub clusters: watch::Receiver<Arc<ClusterList>>,
     /// Which path each cluster takes.
     pub decisions: watch::Receiver<Decisions>,
+    /// What stands lower in upstreams than its path says.
+    pub demotions: watch::Receiver<Demotions>,
     /// What the sink says of the target.
     pub target: watch::Receiver<Arc<TargetSummary>>,
     /// Where readers find the view.
@@ -147,6 +150,7 @@ impl Core {
         let mut clusters = self.handles.clusters.clone();
         let mut target = self.handles.target.clone();
         let mut decisions = self.handles.decisions.clone();
+        let mut demotions = self.handles.demotions.clone();
         let mut say_at: Option<Instant> = None;
         loop {
             tokio::select! {
@@ -160,6 +164,7 @@ impl Core {
                 }
                 Some(list) = outcomes.recv() => self.outcomes(list),
                 Ok(()) = decisions.changed() => self.decided(),
+                Ok(()) = demotions.changed() => self.demoted(),
                 Ok(()) = clusters.changed() => self.configured(),
                 Ok(()) = target.changed() => self.targeted(),
                 _ = ticks.tick() => self.tick(),
@@ -239,6 +244,12 @@ impl Core {
             self.handles.desired.heard(&self.prefix.cluster_prefix(&id));
         }
         self.reached(changed);
+    }
+
+    fn demoted(&mut self) {
+        let demotions = self.handles.demotions.borrow_and_update().clone();
+        let output = self.planner.demote(demotions);
+        self.planned(output, Instant::now());
     }
 
     fn targeted(&mut self) {
@@ -454,6 +465,7 @@ impl Core {
             outcomes: self.made.outcomes().clone(),
             target: self.handles.target.borrow().clone(),
             carriers: self.reaching.carriers().clone(),
+            demotions: self.planner.demotions().clone(),
         }));
     }
 }

@@ -8,6 +8,7 @@ mod choice;
 mod damping;
 pub mod data_plane;
 pub mod decision;
+pub mod demotion;
 pub mod evidence;
 pub mod health;
 pub mod log;
@@ -21,6 +22,7 @@ pub mod probing;
 pub mod reach;
 mod round_trips;
 mod say;
+pub mod stale;
 mod suspicion;
 
 use serde::{Deserialize, Serialize};

@@ -88,6 +88,7 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
         sessions: Arc::clone(&sessions),
         clusters: clusters.clone(),
         decisions: path_handle.decisions(),
+        demotions: paths.demotions(),
         target: target.subscribe(),
         view: Arc::clone(&view),
     };

@@ -37,6 +37,7 @@ use std::sync::Arc;
 
 use hubline::model::{ClusterId, GlobalKey};
 
+pub use nodes::position;
 pub use planner::Planner;
 pub use routing::Routing;
 pub(crate) use scope::label_value;

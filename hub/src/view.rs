@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::change::Stored;
 use crate::object::{Object, ObjectId};
+use crate::path::demotion::Demotions;
 
 /// One version of everything.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +34,8 @@ pub struct View {
     pub target: Arc<TargetSummary>,
     /// What carries each cluster's traffic.
     pub carriers: OrdMap<ClusterId, Carrier>,
+    /// What stands lower in upstreams than its path says.
+    pub demotions: Demotions,
 }
 
 /// What carries a cluster's traffic over the path that was decided.

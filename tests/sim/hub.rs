@@ -11,6 +11,7 @@ use hubline_hub::core::{Core, CoreOptions, Handles};
 use hubline_hub::desired;
 use hubline_hub::ingest::{self, Ingest, IngestMetrics, Sessions, Settings};
 use hubline_hub::path::actor::Decisions;
+use hubline_hub::path::demotion::Demotions;
 use hubline_hub::persist::{PersistMetrics, Store};
 use hubline_hub::sink::Ownership;
 use hubline_hub::sink::audit::Writes;
@@ -95,6 +96,7 @@ impl Hub {
         let view = Arc::new(ArcSwap::from_pointee(View::default()));
         let handles = Handles {
             decisions: watch::channel(Decisions::default()).1,
+            demotions: watch::channel(Demotions::default()).1,
             desired,
             persist,
             sessions: Arc::clone(&sessions),

@@ -1,9 +1,11 @@
 //! `/v1/paths` and `/v1/paths/{name}`: every cluster's paths, which of them carries its traffic, by what, and why.
 
+use std::net::SocketAddr;
+
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use hubline::model::ClusterId;
+use hubline::model::{ClusterId, GlobalKey};
 use serde::Serialize;
 
 use super::query::{Parameters, cluster_id};
@@ -11,6 +13,7 @@ use super::refusal::Refusal;
 use super::{ApiState, answer};
 use crate::path::actor::PathHandle;
 use crate::path::decision::ClusterPaths;
+use crate::path::demotion::Demoted;
 use crate::view::{Carrier, View};
 
 /// All clusters' paths.
@@ -30,6 +33,25 @@ struct PathsBody {
     paths: ClusterPaths,
     /// What carries its traffic over the path that was decided; none until the core took the decision up.
     carrier: Option<Carrier>,
+    /// What stands lower in upstreams than its path says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    demotions: Vec<DemotionBody>,
+}
+
+/// What is demoted of one service or endpoint set.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DemotionBody {
+    kind: String,
+    namespace: String,
+    name: String,
+    section: String,
+    /// All its nodes over this path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    /// These of its endpoints, as paths reach them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    endpoints: Vec<SocketAddr>,
 }
 
 /// One cluster's paths.
@@ -76,8 +98,28 @@ pub(super) async fn one(
 fn body(view: &View, paths: ClusterPaths) -> PathsBody {
     PathsBody {
         carrier: view.carriers.get(&paths.cluster).cloned(),
+        demotions: demotions(view, &paths.cluster),
         paths,
     }
+}
+
+fn demotions(view: &View, cluster: &ClusterId) -> Vec<DemotionBody> {
+    let of_cluster = view.demotions.iter().filter(|(key, _)| key.cluster == *cluster);
+    let body = |(GlobalKey { key, .. }, demoted): (&GlobalKey, &Demoted)| DemotionBody {
+        kind: key.kind.to_string(),
+        namespace: key.namespace.to_string(),
+        name: key.name.to_string(),
+        section: key.section.to_string(),
+        path: match demoted {
+            Demoted::Path(path) => Some(path.to_string()),
+            Demoted::Endpoints(_) => None,
+        },
+        endpoints: match demoted {
+            Demoted::Path(_) => Vec::new(),
+            Demoted::Endpoints(endpoints) => endpoints.iter().copied().collect(),
+        },
+    };
+    of_cluster.map(body).collect()
 }
 
 async fn no_such_cluster(handle: &PathHandle, id: &ClusterId) -> Refusal {

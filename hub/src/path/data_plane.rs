@@ -1,8 +1,10 @@
 //! Evidence from APISIX's own active checks, by the control API of each instance (`/v1/healthcheck`), where configured.
 //!
 //! Speaks only against a path, and takes it back: its checks are seconds old, so that their good word must not outweigh
-//! what the hub sees now. Needs `clusters[].checks`; without them APISIX checks nothing.
+//! what the hub sees now. Where only one service's nodes on a path fail, that path is demoted for that service alone.
+//! Needs `clusters[].checks`; without them APISIX checks nothing.
 
+mod demote;
 mod shares;
 #[cfg(test)]
 mod tests;
@@ -12,19 +14,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use hubline::model::ClusterId;
+use hubline::model::{ClusterId, ResourceKind};
 use reqwest::Url;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::actor::Decisions;
+use super::demotion::DemotionBook;
 use super::evidence::{Evidence, Moment, ProbeFailure, ProbeResult, Vantage};
 use super::probe::Finding;
 use crate::config::ClusterList;
 use crate::plan::id::Prefix;
 use crate::view::View;
-use shares::{Share, shares};
+use demote::Lower;
+use shares::{Checked, Share, checked, shares};
 
 /// Between two looks: APISIX's checks are a second apart at best.
 const LOOK: Duration = Duration::from_secs(2);
@@ -42,6 +46,11 @@ const HEALTHY_PERCENT: u64 = 30;
 /// Good words after a bad one: more than any `health.rise` that is of use.
 const GOOD_WORDS: u32 = 10;
 
+/// How long a demoted path must be well at least: five looks, `rise` of `reference/failover-parameters.md`. APISIX's
+/// checks begin anew with each write of an upstream, and count every node as up until they find it down, so it is no
+/// less than they need for that.
+const WELL_FOR: Duration = Duration::from_secs(10);
+
 /// What it is made of.
 #[derive(Debug)]
 pub struct DataPlaneOptions {
@@ -57,6 +66,8 @@ pub struct DataPlaneOptions {
     pub prefix: Prefix,
     /// Where evidence goes.
     pub findings: mpsc::Sender<Finding>,
+    /// Where it says which paths of single services are demoted.
+    pub book: DemotionBook,
     /// From when moments count.
     pub began: Instant,
 }
@@ -68,6 +79,7 @@ pub struct DataPlane {
     http: reqwest::Client,
     /// Against whom it spoke, and how many good words are due.
     failing: BTreeMap<(Arc<str>, ClusterId, Arc<str>), u32>,
+    lower: Lower,
 }
 
 impl DataPlane {
@@ -78,6 +90,7 @@ impl DataPlane {
             options,
             http: reqwest::Client::new(),
             failing: BTreeMap::new(),
+            lower: Lower::default(),
         }
     }
 
@@ -89,21 +102,43 @@ impl DataPlane {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while shutdown.run_until_cancelled(looks.tick()).await.is_some() {
+            let (mut found, mut answered) = (Vec::new(), false);
             for instance in self.options.instances.clone() {
-                if shutdown.run_until_cancelled(self.look(&instance)).await.is_none() {
+                let Some(said) = shutdown.run_until_cancelled(self.look(&instance)).await else {
                     return;
-                }
+                };
+                answered |= said.is_some();
+                found.extend(said.into_iter().flatten());
+            }
+            if answered {
+                self.demote(&found);
             }
         }
     }
 
-    async fn look(&mut self, instance: &Url) {
+    fn demote(&mut self, found: &[Checked]) {
+        let clusters = self.options.clusters.borrow().clone();
+        let checks = |cluster: &ClusterId| clusters.get(cluster).filter(|it| it.paths.len() > 1)?.checks;
+        let hold = |cluster: &ClusterId| {
+            let checks = checks(cluster).unwrap_or_default();
+            let until_down = checks.interval * (u32::from(checks.failures) + 1);
+            WELL_FOR.max(until_down + LOOK * 2)
+        };
+        let now = Moment(self.options.began.elapsed());
+        self.lower.on(found, |cluster| checks(cluster).is_some(), hold, now);
+        self.options
+            .book
+            .replace(&ResourceKind::Service, &self.lower.demotions());
+    }
+
+    /// None where it does not answer.
+    async fn look(&mut self, instance: &Url) -> Option<Vec<Checked>> {
         let sent = Moment(self.options.began.elapsed());
         let found = match self.ask(instance).await {
             Ok(found) => found,
             Err(error) => {
                 tracing::debug!(%instance, error, "no word on health checks");
-                return;
+                return None;
             }
         };
         let took = self.options.began.elapsed().saturating_sub(sent.0);
@@ -111,13 +146,15 @@ impl DataPlane {
         let clusters = self.options.clusters.borrow().clone();
         let view = self.options.view.load_full();
         let name: Arc<str> = format!("control {}", instance.authority()).into();
-        for share in shares(&found, &view, &clusters, &decisions, &self.options.prefix) {
+        let checked = checked(&found, &view, &clusters, &decisions, &self.options.prefix);
+        for share in shares(&checked) {
             if let Some(finding) = self.judge(&name, share, sent, took)
                 && self.options.findings.send(finding).await.is_err()
             {
-                return;
+                return None;
             }
         }
+        Some(checked)
     }
 
     async fn ask(&self, instance: &Url) -> Result<serde_json::Value, String> {

@@ -35,7 +35,7 @@ use hubline::model::ClusterId;
 
 pub use judge::{EchoOutcome, Miss, SampleOutcome, judge_round};
 pub use rotation::{MOST_SAMPLES, pick};
-pub use sockets::Sockets;
+pub use sockets::{Sockets, answers};
 pub use spec::{GatewayProbe, ProbeSpec, Sample, Samples, TimeoutPolicy};
 pub use target::{GrpcCheck, HttpCheck, StatusRange, TargetError, TargetKind, TargetProbe, TlsCheck};
 pub use task::{ProbeContext, probe_path};

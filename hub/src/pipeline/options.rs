@@ -75,6 +75,8 @@ pub(super) fn driver(config: &HubConfig, ownership: Ownership) -> DriverOptions 
         grace: tuning.removal_grace,
         batch_interval: tuning.batch_interval,
         batch_size: tuning.batch_size as usize,
+        burst_size: tuning.burst_size.get() as usize,
+        burst_interval: tuning.burst_interval,
         retry_min: tuning.retry_min,
         retry_max: tuning.retry_max,
         ..Pace::standard()

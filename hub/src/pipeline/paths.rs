@@ -12,9 +12,12 @@ use super::{PipelineError, options};
 use crate::config::{ClusterConfig, ClusterList, HubConfig};
 use crate::path::actor::{PathActor, PathHandle, PathSettings};
 use crate::path::data_plane::{DataPlane, DataPlaneOptions};
+use crate::path::demotion::{DemotionBook, Demotions};
 use crate::path::metrics::PathMetrics;
 use crate::path::parameters::HubFailover;
+use crate::path::probe::{Sockets, answers};
 use crate::path::probing::{Probing, ProbingOptions};
+use crate::path::stale::{self, Ask, Stale, StaleOptions};
 use crate::persist::PathStore;
 use crate::view::View;
 
@@ -26,6 +29,8 @@ pub(super) struct Paths {
     actor: PathActor,
     probing: Probing,
     data_plane: DataPlane,
+    stale: Stale,
+    book: DemotionBook,
     settings: Settings,
 }
 
@@ -42,6 +47,7 @@ impl Paths {
         let began = Instant::now();
         let (settings, receiver) = Settings::new(config.failover, clusters.clone());
         let restored = store.load()?;
+        let book = metrics.register(DemotionBook::register);
         let metrics = metrics.register(PathMetrics::register);
         let (actor, handle) = PathActor::new(began, receiver, probed, store, restored, metrics);
         let data_plane = DataPlane::new(DataPlaneOptions {
@@ -51,7 +57,19 @@ impl Paths {
             decisions: handle.decisions(),
             prefix: options::plan(config)?.prefix,
             findings: findings.clone(),
+            book: book.clone(),
             began,
+        });
+        let sockets = Sockets::default();
+        let ask: Ask = Arc::new(move |address| {
+            let sockets = sockets.clone();
+            Box::pin(async move { answers(address, stale::TIMEOUT, &sockets).await })
+        });
+        let stale = Stale::new(StaleOptions {
+            clusters: clusters.clone(),
+            view: Arc::clone(view),
+            book: book.clone(),
+            ask,
         });
         let probing = Probing::new(ProbingOptions {
             clusters: clusters.clone(),
@@ -65,13 +83,21 @@ impl Paths {
             actor,
             probing,
             data_plane,
+            stale,
+            book,
             settings,
         };
         Ok((paths, handle))
     }
 
+    /// What stands lower in upstreams than its path says, now and later.
+    pub(super) fn demotions(&self) -> watch::Receiver<Demotions> {
+        self.book.subscribe()
+    }
+
     pub(super) async fn run(self, shutdown: CancellationToken) {
         tokio::join!(
+            self.stale.run(shutdown.clone()),
             self.actor.run(shutdown.clone()),
             self.probing.run(shutdown.clone()),
             self.data_plane.run(shutdown.clone()),

@@ -1,7 +1,7 @@
 //! Nodes of upstreams: which addresses take a service's traffic, over which paths.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use hubline::model::{Endpoint, EndpointSet, EndpointState, Node, Service, TrafficPolicy};
 use serde_json::{Value, json};
@@ -19,6 +19,38 @@ pub(super) fn priority(tier: u8, rank: u8) -> i32 {
     -(i32::from(tier) * TIER + i32::from(rank))
 }
 
+/// How far nodes that are demoted stand below those of the same path: below all other paths of the cluster, and above
+/// all other clusters.
+const DEMOTED: u8 = 128;
+
+/// At which position in the order of a cluster's paths a node stands by its priority, demoted or not.
+#[must_use]
+pub fn position(priority: i64) -> usize {
+    let rank = priority.unsigned_abs() % u64::from(TIER.unsigned_abs());
+    usize::try_from(rank % u64::from(DEMOTED)).unwrap_or(usize::MAX)
+}
+
+/// What of a service's nodes is demoted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Lowered<'a> {
+    /// All nodes over this path.
+    pub(super) path: Option<&'a str>,
+    /// These nodes.
+    pub(super) endpoints: Option<&'a BTreeSet<SocketAddr>>,
+}
+
+impl Lowered<'_> {
+    fn concerns(&self, path: &Path, (host, port): &Address) -> bool {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let address = bare.parse().ok().map(|address| SocketAddr::new(address, *port));
+        let fails = self
+            .endpoints
+            .zip(address)
+            .is_some_and(|(those, it)| those.contains(&it));
+        fails || self.path == Some(path.name.as_str())
+    }
+}
+
 /// A service and what of its cluster its nodes follow from.
 #[derive(Debug)]
 pub(super) struct Backends<'a> {
@@ -30,6 +62,8 @@ pub(super) struct Backends<'a> {
     pub(super) nodes: Vec<(&'a str, &'a Node)>,
     /// What tells the service from others, so that services spread over nodes.
     pub(super) seed: String,
+    /// What stands lower.
+    pub(super) lowered: Lowered<'a>,
 }
 
 /// The nodes of an upstream.
@@ -53,6 +87,7 @@ impl Backends<'_> {
     ///
     /// Ready endpoints, or those that drain when none is ready. All weights are 1: endpoints of one service share
     /// equally. APISIX keys nodes by `host:port`, so the same address over two paths stands on the better one only.
+    /// What is demoted stands below all else, unless that is all there is.
     pub(super) fn over(&self, routing: &Routing) -> Nodes {
         let mut found = Nodes {
             manner: Manner::of_service(self.service),
@@ -60,7 +95,7 @@ impl Backends<'_> {
             unusable: BTreeSet::new(),
             not_allowed: BTreeSet::new(),
         };
-        let mut nodes = BTreeMap::<Address, i32>::new();
+        let mut nodes = BTreeMap::<Address, (u8, bool)>::new();
         // A service that is scaled to zero has nothing behind any gateway either.
         let paths = routing.in_order().filter(|_| serving(self.set).next().is_some());
         for (position, path) in (0_u8..).zip(paths) {
@@ -74,11 +109,22 @@ impl Backends<'_> {
                 continue;
             }
             for address in addresses {
-                nodes.entry(address).or_insert(priority(0, position));
+                let lowered = self.lowered.concerns(path, &address);
+                nodes.entry(address).or_insert((position.min(DEMOTED - 1), lowered));
             }
         }
+        let all = nodes.values().all(|(_, lowered)| *lowered);
+        let rank = |(position, lowered): &(u8, bool)| {
+            if *lowered && !all {
+                position + DEMOTED
+            } else {
+                *position
+            }
+        };
         let nodes = nodes.iter();
-        found.nodes = nodes.map(|((host, port), at)| node(host, *port, *at)).collect();
+        found.nodes = nodes
+            .map(|((host, port), at)| node(host, *port, priority(0, rank(at))))
+            .collect();
         found
     }
 

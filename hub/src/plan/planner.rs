@@ -1,5 +1,7 @@
 //! The incremental planner: what depends on a change is rendered again, and nothing else.
 
+mod demote;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -17,11 +19,12 @@ use crate::change::{Change, Stored};
 use crate::federate::{Standing, Verdict};
 use crate::few::Few;
 use crate::object::{Object, ObjectId};
+use crate::path::demotion::Demotions;
 use crate::view::{Problem, ProblemKind};
 
 /// Keeps what is in force and the objects made from it.
 ///
-/// Objects are a function of resources, standings and paths alone, with one exception: where a resource itself is
+/// Objects are a function of resources, standings, paths and demotions alone, with one exception: where a resource itself is
 /// wrong (a plugin's configuration is no JSON), what was made of it before stays, as long as all it refers to
 /// is there and all its claims are still its own.
 #[derive(Debug, Default)]
@@ -30,6 +33,7 @@ pub struct Planner {
     resources: Resources,
     standings: BTreeMap<GlobalKey, Standing>,
     routings: Routings,
+    demotions: Demotions,
     /// Objects of paths.
     of_paths: BTreeMap<ObjectId, Arc<Object>>,
     /// Pod networks of clusters as they are reached, and which of them overlap.
@@ -370,6 +374,7 @@ impl Planner {
             stored,
             standing: self.standings.get(key).unwrap_or(&none),
             routing: &routing,
+            demotions: &self.demotions,
             overlaps: self.overlaps.get(&key.cluster),
         });
         if rendered.refused {

@@ -15,6 +15,7 @@ use crate::change::Stored;
 use crate::federate::{Claim, Standing};
 use crate::few::Few;
 use crate::object::{Cause, Object, ObjectId, ObjectKind, canonical};
+use crate::path::demotion::Demotions;
 use crate::view::{Problem, ProblemKind};
 
 /// Effective resources of all clusters. Persistent, so that readers get them as they are.
@@ -46,6 +47,8 @@ pub(super) struct Scope<'a> {
     pub(super) standing: &'a Standing,
     /// How the resource's cluster is reached.
     pub(super) routing: &'a Routing,
+    /// What stands lower in upstreams than its path says.
+    pub(super) demotions: &'a Demotions,
     /// What of its pod networks other clusters have, too.
     pub(super) overlaps: Option<&'a BTreeSet<Overlap>>,
 }

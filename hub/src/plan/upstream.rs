@@ -8,11 +8,12 @@ use serde_json::{Map, Value, json};
 
 use super::id::Class;
 use super::manner::Manner;
-use super::nodes::{Backends, node};
+use super::nodes::{Backends, Lowered, node};
 use super::route::{seconds, timeout};
 use super::routing::{Bounds, Checks, Routing};
 use super::scope::{Rendered, Scope, fields};
 use crate::object::ObjectKind;
+use crate::path::demotion::Demoted;
 use crate::view::{Problem, ProblemKind};
 
 /// Renders a service's upstream. It is always there while a route refers to it: without usable endpoints its nodes are
@@ -64,6 +65,7 @@ fn all_nodes(scope: &Scope<'_>, service: &Service, rendered: &mut Rendered) -> (
         set,
         nodes: scope.nodes(),
         seed: scope.key.key.to_string(),
+        lowered: lowered(scope, service),
     };
     let found = backends.over(scope.routing);
     for address in found.unusable {
@@ -75,6 +77,18 @@ fn all_nodes(scope: &Scope<'_>, service: &Service, rendered: &mut Rendered) -> (
     let outside = found.not_allowed.iter().map(|address| not_allowed(scope, address));
     rendered.problems.extend(outside);
     (found.manner, json!(found.nodes))
+}
+
+fn lowered<'a>(scope: &Scope<'a>, service: &Service) -> Lowered<'a> {
+    let path = match scope.demotions.get(scope.key) {
+        Some(Demoted::Path(path)) => Some(path.as_ref()),
+        _ => None,
+    };
+    let endpoints = match scope.demotions.get(&scope.sibling(&service.endpoints)) {
+        Some(Demoted::Endpoints(endpoints)) => Some(endpoints),
+        _ => None,
+    };
+    Lowered { path, endpoints }
 }
 
 fn not_allowed(scope: &Scope<'_>, address: &str) -> Problem {

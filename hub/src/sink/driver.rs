@@ -17,7 +17,7 @@ use self::lane::{Lane, LaneResult, optional};
 use self::suspicion::Suspicion;
 use super::audit::Writes;
 use super::metrics::SinkMetrics;
-use super::schedule::{Followed, Occasion, Pace, Schedule, SlowLane};
+use super::schedule::{Busy, Followed, Occasion, Pace, Schedule};
 use super::{FenceToken, Observed, Ownership, Presence, Sink, SinkError};
 use crate::desired::DesiredReader;
 use crate::object::ObjectId;
@@ -115,6 +115,15 @@ struct Under<'a> {
     probe: Option<BoxFuture<'a, Result<Presence, SinkError>>>,
     observation: Option<BoxFuture<'a, Result<Observed, SinkError>>>,
     failures: u32,
+}
+
+impl Under<'_> {
+    fn busy(&self) -> Busy {
+        Busy {
+            fast: self.fast.is_some(),
+            slow: self.slow.is_some(),
+        }
+    }
 }
 
 impl Driver {
@@ -257,12 +266,7 @@ impl Driver {
         let outcomes = self.reports.outcomes.clone();
         loop {
             self.start_lanes(sink, under);
-            let slow = if under.slow.is_some() {
-                SlowLane::Busy
-            } else {
-                SlowLane::Free
-            };
-            let wake_at = self.schedule.wake_at(slow);
+            let wake_at = self.schedule.wake_at(under.busy());
             let suspect_at = self.suspicion.due().filter(|_| under.observation.is_none());
             let lost = tokio::select! {
                 () = shutdown.cancelled() => return Stop::Shutdown,

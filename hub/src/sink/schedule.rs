@@ -2,7 +2,7 @@
 //!
 //! Three lanes run beside each other, so that what is urgent and what is frequent wait for nothing. The urgent one takes
 //! global rules: a diversion moves whole clusters. The fast one takes objects that are at the target already and whose
-//! change rebuilds no router: endpoints. The slow one takes all else, in stages: puts by kind, then deletes in reverse.
+//! change rebuilds no router: endpoints; a bulk of them goes at a pace (see `fast`). The slow one takes all else, in stages: puts by kind, then deletes in reverse.
 //! What rebuilds routers goes in batches, the first at once. An object is in at most one lane at a time, so that its writes are never reordered; the latest content wins.
 //!
 //! No operation leaves a dangling reference: a put waits until all that it names is at the target, a delete until
@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::fast::FastLane;
 use self::queue::{Due, Queue};
 use self::replacements::Replacements;
 use super::diff::{Desired, with_prefix};
@@ -27,6 +28,7 @@ use crate::object::{Object, ObjectId, ObjectKind};
 use crate::view::{Outcome, Refusal};
 
 mod decide;
+mod fast;
 mod observe;
 mod queue;
 mod replacements;
@@ -47,6 +49,11 @@ pub struct Pace {
     pub batch_size: usize,
     /// Most objects of one call to the sink.
     pub chunk: usize,
+    /// Most objects of a bulk that go in any [`burst_interval`](Self::burst_interval), where the change rebuilds no
+    /// router.
+    pub burst_size: usize,
+    /// Between two portions of such a bulk; longer while the target is slow. Zero: no pace.
+    pub burst_interval: Duration,
     /// First wait before an object is tried again; doubles.
     pub retry_min: Duration,
     /// Longest wait before an object is tried again.
@@ -56,7 +63,8 @@ pub struct Pace {
 impl Pace {
     /// What suits an APISIX with etcd. 500: a second of writes at the 260 to 510 a second that
     /// `reference/apisix.md` measured. 32: four rounds of 8 connections, some 100 ms, after which newer changes get
-    /// their turn.
+    /// their turn. 20 every 40 ms: the longest request took 30 ms under that, and seconds without a pace
+    /// (`reference/apisix.md`, DESIGN section 8).
     #[must_use]
     pub fn standard() -> Self {
         Self {
@@ -64,19 +72,22 @@ impl Pace {
             batch_interval: Duration::from_secs(1),
             batch_size: 500,
             chunk: 32,
+            burst_size: 20,
+            burst_interval: Duration::from_millis(40),
             retry_min: Duration::from_millis(200),
             retry_max: Duration::from_secs(30),
         }
     }
 }
 
-/// Whether batches are under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SlowLane {
-    /// The next batch may start.
-    Free,
-    /// One is being written.
-    Busy,
+/// Whether calls are under way in the lanes that wait for a time. What is due in one that is busy waits for its end,
+/// which is an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Busy {
+    /// In the fast lane.
+    pub fast: bool,
+    /// In the slow lane.
+    pub slow: bool,
 }
 
 /// The state from which the next operations follow.
@@ -95,7 +106,7 @@ pub struct Schedule {
     /// Puts and deletes of global rules: a diversion of whole clusters is one, and waits for nothing.
     urgent: Queue,
     /// Puts of what is there and rebuilds no router.
-    fast: Queue,
+    fast: FastLane,
     /// Other puts, in the order of kinds.
     puts: BTreeMap<ObjectId, Instant>,
     /// Deletes that may be done now.
@@ -135,6 +146,10 @@ struct InFlight {
     since: Instant,
     /// A change that came while the write was under way.
     again: Option<Instant>,
+    /// That change was a single one.
+    hurried: bool,
+    /// It is of a portion of the fast lane.
+    bulk: bool,
 }
 
 impl Schedule {
@@ -155,7 +170,7 @@ impl Schedule {
             occupied: BTreeSet::new(),
             unsupported: BTreeMap::new(),
             urgent: Queue::default(),
-            fast: Queue::default(),
+            fast: FastLane::default(),
             puts: BTreeMap::new(),
             deletes: BTreeSet::new(),
             batch_puts: BTreeMap::new(),
@@ -197,6 +212,7 @@ impl Schedule {
         let before = std::mem::replace(&mut self.desired, objects);
         let settled = std::mem::replace(&mut self.settled, changes.settled);
         let unheard = std::mem::replace(&mut self.unheard, changes.unheard);
+        let single = changes.ids.len() <= self.pace.few();
         for id in changes.ids.keys() {
             self.note_replacement(id);
         }
@@ -205,6 +221,9 @@ impl Schedule {
             self.retries.remove(&id);
             self.unreported.insert(id.clone());
             self.examine(&id, since, now);
+            if single {
+                self.hurry(&id);
+            }
             self.wake(&id, now);
         }
         if changes.settled_changed {
@@ -245,13 +264,21 @@ impl Schedule {
         }
     }
 
-    /// When something will be due without any event. A batch that is due while the slow lane is busy waits for that
-    /// lane's end, which is an event.
+    /// It changed by itself, not in a bulk.
+    fn hurry(&mut self, id: &ObjectId) {
+        match self.in_flight.get_mut(id) {
+            Some(flight) => flight.hurried = true,
+            None => self.fast.hurry(id),
+        }
+    }
+
+    /// When something will be due without any event.
     #[must_use]
-    pub fn wake_at(&self, slow: SlowLane) -> Option<Instant> {
-        let waits = self.has_batch() && slow == SlowLane::Free;
+    pub fn wake_at(&self, busy: Busy) -> Option<Instant> {
+        let waits = self.has_batch() && !busy.slow;
         let batch = waits.then_some(self.next_batch).flatten();
-        let times = [self.retry_due.first(), self.grace_due.first(), batch];
+        let portion = (!busy.fast).then(|| self.fast.wake_at(&self.pace)).flatten();
+        let times = [self.retry_due.first(), self.grace_due.first(), batch, portion];
         times.into_iter().flatten().min()
     }
 
@@ -282,24 +309,6 @@ impl Schedule {
                     self.start(Operation::Delete { id, was }, since, &mut stage);
                 }
                 decide::Decision::Leftover => {}
-                decision => self.settle_decision(&id, decision, since, now),
-            }
-        }
-        stage
-    }
-
-    /// The next operations of the fast lane, which the caller runs at once; none when there is nothing to do.
-    ///
-    /// Three quarters are those that wait longest, the rest the newest: neither starves, and a single change does not
-    /// wait for a bulk before it.
-    pub fn next_fast(&mut self, now: Instant) -> Vec<Operation> {
-        let newest = self.pace.chunk / 4;
-        let mut taken = self.fast.take_newest(newest);
-        taken.extend(self.fast.take_oldest(self.pace.chunk - newest));
-        let mut stage = Vec::new();
-        for (id, since) in taken {
-            match self.decide(&id) {
-                decide::Decision::Fast(object) => self.start(Operation::Put { object }, since, &mut stage),
                 decision => self.settle_decision(&id, decision, since, now),
             }
         }
@@ -393,7 +402,13 @@ impl Schedule {
         if let Some(touched) = &mut self.touched {
             touched.insert(id.clone());
         }
-        self.in_flight.insert(id, InFlight { since, again: None });
+        let flight = InFlight {
+            since,
+            again: None,
+            hurried: false,
+            bulk: false,
+        };
+        self.in_flight.insert(id, flight);
         stage.push(operation);
     }
 

@@ -3,11 +3,13 @@
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
+use hubline::model::{ClusterId, GlobalKey, GroupKind, Key, ResourceKind};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::fixture::{Served, view};
+use crate::path::demotion::Demoted;
 use crate::view::Carrier;
 
 impl Served {
@@ -76,6 +78,32 @@ async fn paths_are_shown_with_verdicts_and_what_carries_them() {
     let (status, body) = served.json("/v1/paths/c").await;
     assert_eq!((status, &body["error"]), (404, &json!("UnknownCluster")));
     assert_eq!(body["allowed"], json!(["a", "b"]));
+}
+
+#[tokio::test]
+async fn what_is_demoted_is_shown_with_the_cluster_that_it_is_of() {
+    let served = Served::over_unix().await;
+    let mut demoted = view();
+    let key = |kind| GlobalKey {
+        cluster: ClusterId::new("a").unwrap(),
+        key: Key::new(kind, &GroupKind::new("", "Service"), "shop", "web", "80"),
+    };
+    let dead = ["10.0.0.1:80".parse().unwrap()].into();
+    demoted
+        .demotions
+        .insert(key(ResourceKind::Service), Demoted::Path("line".into()));
+    demoted
+        .demotions
+        .insert(key(ResourceKind::EndpointSet), Demoted::Endpoints(dead));
+    served.view.store(Arc::new(demoted));
+    let (_, body) = served.json("/v1/paths/a").await;
+    let of = |kind: &str| json!({"kind": kind, "namespace": "shop", "name": "web", "section": "80"});
+    let (mut service, mut set) = (of("Service"), of("EndpointSet"));
+    service["path"] = json!("line");
+    set["endpoints"] = json!(["10.0.0.1:80"]);
+    assert_eq!(body["demotions"], json!([service, set]));
+    let (_, other) = served.json("/v1/paths/b").await;
+    assert_eq!(other.get("demotions"), None);
 }
 
 #[tokio::test]

@@ -1,15 +1,16 @@
-//! How many nodes of each path APISIX finds healthy. Pure.
+//! How many nodes of each upstream and path APISIX finds healthy. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hubline::model::ClusterId;
+use hubline::model::{ClusterId, GlobalKey, ResourceKind};
 use serde_json::Value;
 
 use crate::config::{ClusterConfig, ClusterList};
-use crate::object::{ObjectId, ObjectKind};
+use crate::object::{Cause, Object, ObjectId, ObjectKind};
 use crate::path::actor::Decisions;
 use crate::plan::id::Prefix;
+use crate::plan::position;
 use crate::view::{Carrier, View};
 
 /// What APISIX finds of one path of a cluster.
@@ -23,38 +24,61 @@ pub(super) struct Share {
     pub(super) all: u64,
 }
 
+/// What APISIX finds of one upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Checked {
+    pub(super) cluster: ClusterId,
+    /// Whose upstream it is.
+    pub(super) service: Option<GlobalKey>,
+    /// The paths that its nodes are reached by, the one that carries traffic first unless it is demoted.
+    pub(super) tiers: Vec<Tier>,
+}
+
+/// The nodes over one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tier {
+    pub(super) path: Arc<str>,
+    pub(super) healthy: u64,
+    pub(super) all: u64,
+}
+
 /// Reads `/v1/healthcheck`; what it says of upstreams that are not ours, or not known any more, is left out.
-pub(super) fn shares(
+pub(super) fn checked(
     found: &Value,
     view: &View,
     clusters: &ClusterList,
     decisions: &Decisions,
     prefix: &Prefix,
-) -> Vec<Share> {
+) -> Vec<Checked> {
     let known: BTreeMap<String, &ClusterConfig> = clusters
         .iter()
         .filter(|config| config.paths.len() > 1)
         .map(|config| (prefix.cluster_prefix(&config.name), config))
         .collect();
-    let mut counts = BTreeMap::<(&ClusterId, Arc<str>), (u64, u64)>::new();
     // APISIX shows an empty list as an empty object.
-    for upstream in found.as_array().into_iter().flatten() {
-        let Some(id) = upstream["name"]
-            .as_str()
-            .and_then(|name| name.strip_prefix("/apisix/upstreams/"))
-        else {
-            continue;
-        };
-        let Some(config) = owner(&known, id) else { continue };
-        let order = order(config, view, decisions);
-        let tiers = tiers(view, id);
-        let down = down(upstream);
-        for (address, priority) in tiers {
-            let position = usize::try_from(priority.unsigned_abs()).unwrap_or(usize::MAX);
-            let Some(path) = order.get(position) else { continue };
-            let (healthy, all) = counts.entry((&config.name, Arc::clone(path))).or_default();
-            *all += 1;
-            *healthy += u64::from(!down.contains(&address));
+    let upstreams = found.as_array().into_iter().flatten();
+    let one = |upstream: &Value| {
+        let id = upstream["name"].as_str()?.strip_prefix("/apisix/upstreams/")?;
+        let config = owner(&known, id)?;
+        let object = view.desired.get(&upstream_id(id))?;
+        let is_service = |cause: &&Cause| cause.key.key.kind == ResourceKind::Service;
+        Some(Checked {
+            cluster: config.name.clone(),
+            service: object.causes.iter().find(is_service).map(|cause| cause.key.clone()),
+            tiers: tiers(object, &order(config, view, decisions), &down(upstream)),
+        })
+    };
+    upstreams.filter_map(one).collect()
+}
+
+/// The sums over all upstreams.
+pub(super) fn shares(checked: &[Checked]) -> Vec<Share> {
+    let mut counts = BTreeMap::<(&ClusterId, Arc<str>), (u64, u64)>::new();
+    for upstream in checked {
+        for tier in &upstream.tiers {
+            let (healthy, all) = counts.entry((&upstream.cluster, Arc::clone(&tier.path))).or_default();
+            *all += tier.all;
+            *healthy += tier.healthy;
         }
     }
     let share = |((cluster, path), (healthy, all)): ((&ClusterId, Arc<str>), (u64, u64))| Share {
@@ -64,6 +88,13 @@ pub(super) fn shares(
         all,
     };
     counts.into_iter().map(share).collect()
+}
+
+fn upstream_id(id: &str) -> ObjectId {
+    ObjectId {
+        kind: ObjectKind::Upstream,
+        id: id.into(),
+    }
 }
 
 fn owner<'a>(known: &BTreeMap<String, &'a ClusterConfig>, id: &str) -> Option<&'a ClusterConfig> {
@@ -89,21 +120,25 @@ fn order(config: &ClusterConfig, view: &View, decisions: &Decisions) -> Vec<Arc<
 
 type Address = (String, u64);
 
-fn tiers(view: &View, id: &str) -> Vec<(Address, i64)> {
-    let id = ObjectId {
-        kind: ObjectKind::Upstream,
-        id: id.into(),
-    };
-    let body = view
-        .desired
-        .get(&id)
-        .and_then(|object| serde_json::from_str::<Value>(object.body.expose()).ok());
+/// A node that is demoted counts for the path that it is reached by.
+fn tiers(object: &Object, order: &[Arc<str>], down: &BTreeSet<Address>) -> Vec<Tier> {
+    let body = serde_json::from_str::<Value>(object.body.expose()).ok();
     let nodes = body.as_ref().and_then(|body| body["nodes"].as_array());
-    let tier = |node: &Value| {
+    let node = |node: &Value| {
         let address = (node["host"].as_str()?.to_owned(), node["port"].as_u64()?);
-        Some((address, node["priority"].as_i64()?))
+        Some((position(node["priority"].as_i64()?), address))
     };
-    nodes.into_iter().flatten().filter_map(tier).collect()
+    let mut counts = BTreeMap::<usize, (u64, u64)>::new();
+    for (position, address) in nodes.into_iter().flatten().filter_map(node) {
+        let (healthy, all) = counts.entry(position).or_default();
+        *all += 1;
+        *healthy += u64::from(!down.contains(&address));
+    }
+    let tier = |(position, (healthy, all))| {
+        let path = Arc::clone(order.get(position)?);
+        Some(Tier { path, healthy, all })
+    };
+    counts.into_iter().filter_map(tier).collect()
 }
 
 /// The nodes that are left out. One that was not checked yet counts as up.

@@ -1,4 +1,5 @@
 use hubline::wire::ContentHash;
+use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 
 use super::*;
@@ -64,8 +65,13 @@ fn word(statuses: [&str; 3]) -> Value {
     ])
 }
 
+fn shares_of(found: &Value) -> Vec<Share> {
+    let checked = checked(found, &view(), &list(), &Decisions::new(), &Prefix::default());
+    shares(&checked)
+}
+
 fn found(statuses: [&str; 3]) -> Vec<(String, u64, u64)> {
-    let shares = shares(&word(statuses), &view(), &list(), &Decisions::new(), &Prefix::default());
+    let shares = shares_of(&word(statuses));
     let short = shares
         .into_iter()
         .map(|share| (share.path.to_string(), share.healthy, share.all));
@@ -81,7 +87,7 @@ fn nodes_count_for_the_path_that_they_stand_on() {
         found(["unhealthy", "mostly_unhealthy", "healthy"]),
         [direct(0), standby(1)]
     );
-    let nothing = shares(&json!({}), &view(), &list(), &Decisions::new(), &Prefix::default());
+    let nothing = shares_of(&json!({}));
     assert!(nothing.is_empty(), "Lua's empty list");
 }
 
@@ -95,6 +101,7 @@ async fn it_speaks_against_a_path_and_takes_it_back() {
         decisions: watch::channel(Decisions::new()).1,
         prefix: Prefix::default(),
         findings,
+        book: DemotionBook::register(&mut Registry::default()),
         began: Instant::now(),
     });
     let mut says = |healthy| {

@@ -50,6 +50,16 @@ impl Sockets {
     }
 }
 
+/// Whether an address lets itself be connected to; none where this hub could not ask.
+pub async fn answers(address: SocketAddr, patience: Duration, sockets: &Sockets) -> Option<bool> {
+    let _place = sockets.place(patience).await.ok()?;
+    match connect(address, Instant::now() + patience).await {
+        Ok(_) => Some(true),
+        Err(Miss::Nothing(_)) => None,
+        Err(_) => Some(false),
+    }
+}
+
 /// Connects until then.
 pub(super) async fn connect(address: SocketAddr, deadline: Instant) -> Result<TcpStream, Miss> {
     match timeout_at(deadline, TcpStream::connect(address)).await {

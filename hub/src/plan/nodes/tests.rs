@@ -41,11 +41,22 @@ fn service() -> Service {
 }
 
 fn nodes(service: &Service, set: &EndpointSet, nodes: &[(&str, Node)], routing: &Routing) -> Nodes {
+    nodes_with(service, set, nodes, routing, Lowered::default())
+}
+
+fn nodes_with(
+    service: &Service,
+    set: &EndpointSet,
+    nodes: &[(&str, Node)],
+    routing: &Routing,
+    lowered: Lowered<'_>,
+) -> Nodes {
     Backends {
         service,
         set,
         nodes: nodes.iter().map(|(name, node)| (*name, node)).collect(),
         seed: "web".to_owned(),
+        lowered,
     }
     .over(routing)
 }
@@ -287,4 +298,53 @@ fn ranks_count_down_and_tiers_outweigh_them() {
     assert_eq!(priority(0, 0), 0);
     assert!(priority(0, 1) < priority(0, 0));
     assert!(priority(1, 0) < priority(0, u8::MAX));
+}
+
+#[test]
+fn what_is_demoted_stands_below_all_else_and_is_never_left_out() {
+    let set = EndpointSet {
+        endpoints: ["10.0.0.1", "10.0.0.2", "fd00::1"]
+            .map(|address| endpoint(address, EndpointState::Ready))
+            .into(),
+    };
+    let balancer = Path {
+        name: "internet".to_owned(),
+        reach: Reach::LoadBalancer,
+        ..Path::direct()
+    };
+    let both = Routing::new(vec![Path::direct(), balancer], Allowed::default());
+    let alone = Routing::direct();
+    let priorities = |routing: &Routing, path: Option<&str>, endpoints: &[&str]| {
+        let endpoints: BTreeSet<SocketAddr> = endpoints.iter().map(|it| it.parse().unwrap()).collect();
+        let lowered = Lowered {
+            path,
+            endpoints: Some(&endpoints),
+        };
+        let found = nodes_with(&service(), &set, &[], routing, lowered).nodes;
+        found
+            .iter()
+            .map(|node| node["priority"].as_i64().unwrap())
+            .collect::<Vec<_>>()
+    };
+    // Sorted: 10.0.0.1, 10.0.0.2, 198.51.100.1 (the load balancer), [fd00::1].
+    for (path, endpoints, wanted) in [
+        (None, &[][..], [0, 0, -1, 0]),
+        (None, &["10.0.0.2:80"], [0, -128, -1, 0]),
+        (None, &["[fd00::1]:80", "10.0.0.9:80", "10.0.0.1:81"], [0, 0, -1, -128]),
+        (
+            None,
+            &["10.0.0.1:80", "10.0.0.2:80", "[fd00::1]:80"],
+            [-128, -128, -1, -128],
+        ),
+        (Some("direct"), &[], [-128, -128, -1, -128]),
+        (Some("internet"), &["10.0.0.2:80"], [0, -128, -129, 0]),
+        (Some("elsewhere"), &[], [0, 0, -1, 0]),
+    ] {
+        let found = priorities(&both, path, endpoints);
+        assert_eq!(found, wanted, "{path:?} {endpoints:?}");
+        let positions: Vec<usize> = found.into_iter().map(position).collect();
+        assert_eq!(positions, [0, 0, 1, 0], "and it is still known whose they are");
+    }
+    assert_eq!(priorities(&alone, Some("direct"), &[]), [0, 0, 0], "below nothing");
+    assert_eq!(priorities(&alone, None, &["10.0.0.1:80"]), [-128, 0, 0]);
 }

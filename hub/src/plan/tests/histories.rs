@@ -4,10 +4,11 @@
 mod coverage;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hubline::model::{Completeness, Group, Key, Resource, ResourceKind};
+use hubline::model::{Completeness, GlobalKey, Group, Key, Resource, ResourceKind};
 use hubline::wire::{EncodedResource, Epoch, Names, Scope};
 use proptest::prelude::*;
 
@@ -19,6 +20,7 @@ use crate::change::Change;
 use crate::cluster::tests::support::{Agent, asked, now};
 use crate::cluster::{Cluster, Effect, Event, Meta, PersistOperation, Received, Restored, SessionId};
 use crate::object::{Object, ObjectId, ObjectKind};
+use crate::path::demotion::{Demoted, Demotions};
 use crate::plan::Routing;
 
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ enum Happening {
     /// The agent cannot read one object of a kind, or can read all again.
     ToggleReading(ResourceKind, usize),
     Paths(u8),
+    /// Of a service or its endpoints something is demoted, or is no longer.
+    Demote(usize, u8),
     Restart,
 }
 
@@ -44,6 +48,7 @@ fn happening() -> impl Strategy<Value = (usize, Happening)> {
         1 => Just(Happening::NewRun),
         4 => (prop::sample::select(&KINDS[..]), 0..3_usize).prop_map(|(kind, which)| Happening::ToggleReading(kind, which)),
         2 => (0..routings::VARIANTS).prop_map(Happening::Paths),
+        3 => (0..3_usize, 0..DEMOTIONS).prop_map(|(which, what)| Happening::Demote(which, what)),
         1 => Just(Happening::Restart),
     ];
     (0..CLUSTERS.len(), happening)
@@ -155,8 +160,29 @@ impl Side {
 
 type Objects = BTreeMap<ObjectId, Arc<Object>>;
 
+/// How many kinds of demotion there are.
+const DEMOTIONS: u8 = 6;
+
+/// What is demoted of a service, and of its endpoint set.
+fn demoted(what: u8) -> (Option<Demoted>, Option<Demoted>) {
+    let path = |name: &str| Some(Demoted::Path(name.into()));
+    let endpoints = |lasts: &[u8]| {
+        let all = lasts.iter().map(|last| SocketAddr::from(([10, 0, 0, *last], 8080)));
+        Some(Demoted::Endpoints(all.collect()))
+    };
+    match what {
+        0 => (path("direct"), None),
+        1 => (path("line-0"), endpoints(&[1, 2])),
+        2 => (path("other-0"), None),
+        3 => (None, endpoints(&[1])),
+        4 => (None, endpoints(&[1, 2, 3])),
+        _ => (None, None),
+    }
+}
+
 /// A hub with all its clusters.
 struct Hub {
+    demotions: Demotions,
     sides: Vec<Side>,
     world: World,
     hits: BTreeMap<String, usize>,
@@ -166,6 +192,7 @@ struct Hub {
 impl Hub {
     fn new(unread: Option<ResourceKind>) -> Self {
         let mut hub = Self {
+            demotions: Demotions::new(),
             sides: (0..CLUSTERS.len()).map(Side::new).collect(),
             world: World::new(),
             hits: BTreeMap::new(),
@@ -256,6 +283,7 @@ impl Hub {
             }
             Happening::ToggleReading(kind, which) => self.toggle_reading(at, kind, which),
             Happening::Paths(variant) => self.paths(at, variant),
+            Happening::Demote(which, what) => self.demote(at, which, what),
             Happening::Restart => {
                 self.restart();
                 assert_eq!(self.world.objects, before, "a restart changes nothing");
@@ -303,6 +331,29 @@ impl Hub {
         }
     }
 
+    fn demote(&mut self, at: usize, which: usize, what: u8) {
+        let name = ["one", "two", "three"][which];
+        let (service, set) = demoted(what);
+        for (kind, demoted) in [(ResourceKind::Service, service), (ResourceKind::EndpointSet, set)] {
+            let key = GlobalKey {
+                cluster: cluster(CLUSTERS[at]),
+                key: key(kind, name),
+            };
+            match demoted {
+                Some(demoted) => drop(self.demotions.insert(key, demoted)),
+                None => drop(self.demotions.remove(&key)),
+            }
+        }
+        let output = self.world.demote(self.demotions.clone());
+        assert!(
+            output.objects.iter().all(|(id, _)| id.kind == ObjectKind::Upstream),
+            "and nothing else"
+        );
+        if !output.objects.is_empty() {
+            self.hit("demoted or no longer");
+        }
+    }
+
     /// The hub comes back from its disk, and then its agents do.
     fn restart(&mut self) {
         let before = std::mem::replace(&mut self.world, World::new());
@@ -324,6 +375,7 @@ impl Hub {
 
     fn planned_from_nothing(&self) -> World {
         let mut world = World::new();
+        world.demote(self.demotions.clone());
         for side in self.sides.iter().rev() {
             let mut changes = side.changes();
             changes.reverse();

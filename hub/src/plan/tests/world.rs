@@ -9,6 +9,7 @@ use hubline::wire::EncodedResource;
 use crate::change::{Change, Stored};
 use crate::federate::Federation;
 use crate::object::{Object, ObjectId};
+use crate::path::demotion::Demotions;
 use crate::plan::{PlanOptions, PlanOutput, Planner, Routing};
 use crate::view::Problem;
 
@@ -43,6 +44,11 @@ impl World {
 
     pub(super) fn reach(&mut self, cluster: &ClusterId, routing: Routing) -> PlanOutput {
         let output = self.planner.reach([(cluster.clone(), routing)]);
+        self.fold(output)
+    }
+
+    pub(super) fn demote(&mut self, demotions: Demotions) -> PlanOutput {
+        let output = self.planner.demote(demotions);
         self.fold(output)
     }
 

@@ -12,6 +12,7 @@ use crate::object::{Object, ObjectKind};
 use crate::sink::testing::fake::{FakeSink, ownership};
 use crate::sink::testing::{id, object, route, upstream};
 
+mod burst;
 mod restored;
 
 /// A driver at work.

@@ -28,6 +28,15 @@ impl Queue {
         }
     }
 
+    /// Since when an object that is in it waits.
+    pub(super) fn since(&self, id: &ObjectId) -> Option<Instant> {
+        self.since.get(id).copied()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.since.is_empty()
+    }
+
     pub(super) fn take_oldest(&mut self, most: usize) -> Vec<(ObjectId, Instant)> {
         self.take(most, BTreeSet::pop_first)
     }

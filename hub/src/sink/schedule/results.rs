@@ -25,10 +25,19 @@ impl Schedule {
     /// Takes the results of a stage that [`next_fast`](Self::next_fast) or [`next_slow`](Self::next_slow) gave.
     pub fn on_results(&mut self, stage: Vec<Operation>, results: Vec<OperationResult>, now: Instant) -> Followed {
         let mut followed = Followed::default();
+        let calls = self.calls_of_portion(&stage, &results);
+        self.fast.on_portion(&self.pace, &calls, now);
         for (operation, result) in stage.into_iter().zip(results) {
             self.on_result(operation, result.result, now, &mut followed);
         }
         followed
+    }
+
+    /// How long the calls took that worked and were of a portion of the fast lane.
+    fn calls_of_portion(&self, stage: &[Operation], results: &[OperationResult]) -> Vec<Duration> {
+        let worked = stage.iter().zip(results).filter(|(_, result)| result.result.is_ok());
+        let bulk = worked.filter(|(operation, _)| self.in_flight.get(operation.id()).is_some_and(|flight| flight.bulk));
+        bulk.map(|(_, result)| result.duration).collect()
     }
 
     fn on_result(
@@ -51,6 +60,9 @@ impl Schedule {
             (Err(error), operation) => self.on_error(operation, error, now, followed),
         }
         self.examine(&id, flight.again.unwrap_or(flight.since), now);
+        if flight.hurried {
+            self.fast.hurry(&id);
+        }
         self.wake(&id, now);
     }
 

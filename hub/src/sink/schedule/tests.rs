@@ -5,7 +5,7 @@ use crate::sink::testing::fake::ownership;
 use crate::sink::testing::{route, upstream};
 use crate::sink::{Observed, OperationResult, Seen, SinkError, Written};
 
-fn done(stage: &[Operation]) -> Vec<OperationResult> {
+pub(super) fn done(stage: &[Operation]) -> Vec<OperationResult> {
     let result = |_: &Operation| OperationResult {
         result: Ok(Written::default()),
         status: None,
@@ -15,7 +15,7 @@ fn done(stage: &[Operation]) -> Vec<OperationResult> {
 }
 
 /// A schedule whose target has these objects.
-fn schedule(objects: &[Arc<Object>]) -> (Schedule, Instant) {
+pub(super) fn schedule(objects: &[Arc<Object>]) -> (Schedule, Instant) {
     let mut schedule = Schedule::new(Pace::standard(), &ownership());
     let seen = objects.iter().map(|object| (object.id.clone(), Seen::of(object, None)));
     let observed = Observed {
@@ -30,7 +30,7 @@ fn schedule(objects: &[Arc<Object>]) -> (Schedule, Instant) {
     (schedule, now)
 }
 
-fn want(schedule: &mut Schedule, objects: &[Arc<Object>], at: Instant) {
+pub(super) fn want(schedule: &mut Schedule, objects: &[Arc<Object>], at: Instant) {
     let changes = DesiredChanges {
         ids: objects.iter().map(|object| (object.id.clone(), at)).collect(),
         objects: objects
@@ -40,31 +40,6 @@ fn want(schedule: &mut Schedule, objects: &[Arc<Object>], at: Instant) {
         ..DesiredChanges::default()
     };
     schedule.on_desired(changes, at);
-}
-
-#[test]
-fn a_single_change_does_not_wait_for_a_bulk_before_it() {
-    let there: Vec<_> = (0..1_000).map(|n| upstream(&format!("{n:04}"), 1)).collect();
-    let (mut schedule, now) = schedule(&there);
-    let mut wanted: Vec<_> = (0..999).map(|n| upstream(&format!("{n:04}"), 2)).collect();
-    want(&mut schedule, &wanted, now);
-    let first = schedule.next_fast(now);
-    assert_eq!(first.len(), schedule.pace.chunk);
-    wanted.push(upstream("0999", 2));
-    let changes = DesiredChanges {
-        ids: [(wanted[999].id.clone(), now + Duration::from_millis(1))].into(),
-        objects: wanted
-            .iter()
-            .map(|object| (object.id.clone(), object.clone()))
-            .collect(),
-        ..DesiredChanges::default()
-    };
-    schedule.on_desired(changes, now);
-    let next = schedule.next_fast(now);
-    assert!(
-        next.iter().any(|operation| operation.id() == &wanted[999].id),
-        "the newest is in the next call"
-    );
 }
 
 #[test]
@@ -145,10 +120,13 @@ fn a_due_batch_does_not_wake_the_driver_while_one_is_written() {
     let batch = schedule.next_slow(now);
     assert_eq!(batch.len(), 1);
     want(&mut schedule, &[upstream("u", 1), first, route("r2", "u", 1)], now);
-    let due = schedule.wake_at(SlowLane::Free);
+    let due = schedule.wake_at(Busy::default());
     assert!(due.is_some_and(|due| due <= now + schedule.pace.batch_interval));
     assert_eq!(
-        schedule.wake_at(SlowLane::Busy),
+        schedule.wake_at(Busy {
+            slow: true,
+            ..Busy::default()
+        }),
         None,
         "a time in the past would wake it over and over"
     );

@@ -94,6 +94,7 @@ fn wanted() -> Vec<String> {
         "settled",
         "not settled",
         "paths changed objects",
+        "demoted or no longer",
         "a diversion came or went",
         "a route's id changes",
         "claimed by several clusters",
