@@ -140,6 +140,17 @@ impl Room {
         (1..=count).map(|pod| self.at(pod, POD).ip().to_string()).collect()
     }
 
+    /// Declares one service of this `appProtocol`, with an Ingress and so many pods; returns its host.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn declare_speaking(&self, protocol: &str, name: &str, pods: u8) -> Result<String> {
+        let host = format!("{name}.{}.example.com", self.name);
+        let pods = self.pods(pods);
+        self.write(name, &app_speaking(Some(protocol), name, &host, &pods, POD))?;
+        Ok(host)
+    }
+
     /// Declares services, or declares them anew with other pods; returns their hosts.
     ///
     /// # Errors
@@ -192,6 +203,14 @@ impl Room {
             "name": "public", "kind": "public-network", "rank": 1, "reach": "gateway",
             "gateway": {"addresses": [self.gateway_address()]},
         })
+    }
+
+    /// As [`Room::gateway_path`], where the gateway takes gRPC, too.
+    #[must_use]
+    pub fn grpc_gateway_path(&self) -> Value {
+        let mut path = self.gateway_path();
+        path["gateway"]["grpc"] = true.into();
+        path
     }
 
     /// The path over the public line, to the pods by other addresses.
