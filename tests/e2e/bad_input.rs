@@ -8,10 +8,10 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
 use crate::fixture::backend;
-use crate::manifests::{Manifests, app, ingress};
 use crate::restarts::looked;
 use crate::secrets::with_tls;
 use crate::trial;
+use hubline_sandbox::manifests::{Manifests, app, ingress};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use crate::fixture::backend;
 use crate::log;
-use crate::manifests::{Manifests, app};
 use crate::restarts::looked;
 use crate::trial;
+use hubline_sandbox::manifests::{Manifests, app};
 
 const AGENT: Owner<'_> = Owner::Agent("a");
 const RELOADED: &str = "certificates read again";

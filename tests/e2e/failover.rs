@@ -14,6 +14,7 @@ mod harmless;
 mod many;
 mod mapping;
 mod orders;
+mod protocols;
 mod refused;
 mod shared;
 mod world;
@@ -34,6 +35,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         harmless::trials(),
         mapping::trials(),
         orders::trials(),
+        protocols::trials(),
     ];
     subjects.into_iter().flatten().collect()
 }

@@ -7,8 +7,8 @@ use k8s_openapi::api::networking::v1::Ingress;
 use libtest_mimic::Trial;
 
 use crate::fixture::{Shop, backend, server, start_kube_agent};
-use crate::manifests::{Manifests, app};
 use crate::trial;
+use hubline_sandbox::manifests::{Manifests, app};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -13,7 +13,6 @@ mod federation;
 mod fixture;
 mod listings;
 mod log;
-mod manifests;
 mod restarts;
 mod resume;
 mod secrets;

@@ -6,8 +6,8 @@ use hubline_sandbox::system::{PATIENCE, Source, System};
 use libtest_mimic::Trial;
 
 use crate::fixture::{Shop, backend, server, start_kube_agent};
-use crate::manifests::{Manifests, app};
 use crate::trial;
+use hubline_sandbox::manifests::{Manifests, app};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -6,9 +6,9 @@ use hubline_sandbox::link::Counters;
 use hubline_sandbox::system::{PATIENCE, Source, System};
 use libtest_mimic::Trial;
 
-use crate::manifests::{Manifests, app};
 use crate::restarts::looked;
 use crate::trial;
+use hubline_sandbox::manifests::{Manifests, app};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![trial(

@@ -9,8 +9,8 @@ use libtest_mimic::Trial;
 
 use crate::fixture::backend;
 use crate::log;
-use crate::manifests::{Manifests, app};
 use crate::trial;
+use hubline_sandbox::manifests::{Manifests, app};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![trial("secrets::secrets_stay_secret", secrets_stay_secret)]

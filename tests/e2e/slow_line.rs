@@ -9,8 +9,8 @@ use tokio::time::{Duration, Instant, sleep};
 
 use crate::fixture::backend;
 use crate::log;
-use crate::manifests::{Manifests, app, ingress};
 use crate::trial;
+use hubline_sandbox::manifests::{Manifests, app, ingress};
 
 /// Some 400 KB that cannot be compressed, in one part of a snapshot.
 const INGRESSES: u32 = 320;

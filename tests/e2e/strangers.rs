@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::fixture::backend;
 use crate::log;
-use crate::manifests::{Manifests, app};
 use crate::trial;
+use hubline_sandbox::manifests::{Manifests, app};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

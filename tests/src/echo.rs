@@ -1,5 +1,8 @@
 //! Backends that answer who they are and what they were asked, over HTTP/1.1 and HTTP/2 (without
-//! TLS, by prior knowledge).
+//! TLS, by prior knowledge); by gRPC and websocket who they are alone.
+
+mod grpc;
+mod websocket;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -9,16 +12,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::{CONTENT_TYPE, HOST, UPGRADE};
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
+use tonic::body::Body;
+
+pub use grpc::name_by_grpc;
+pub use websocket::say_by_websocket;
 
 /// What a backend answers, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,26 +124,45 @@ async fn accept(listener: TcpListener, name: Arc<str>, requests: Arc<AtomicU64>)
 }
 
 async fn serve(stream: TcpStream, name: Arc<str>, requests: Arc<AtomicU64>) {
-    let service = service_fn(move |request| answer(name.clone(), requests.clone(), request));
+    // A connection that leaves HTTP does so once.
+    let (upgraded, mut upgrades) = mpsc::channel(1);
+    let of_service = name.clone();
+    let service = service_fn(move |request| {
+        requests.fetch_add(1, Ordering::Relaxed);
+        answer(of_service.clone(), upgraded.clone(), request)
+    });
     let server = auto::Builder::new(TokioExecutor::new());
-    if let Err(error) = server.serve_connection(TokioIo::new(stream), service).await {
+    let serving = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    if let Err(error) = serving.await {
         tracing::debug!(error, "connection of an echo backend ended");
+    }
+    if let Ok(upgrade) = upgrades.try_recv() {
+        websocket::talk(name, upgrade).await;
     }
 }
 
 async fn answer(
     name: Arc<str>,
-    requests: Arc<AtomicU64>,
+    upgraded: mpsc::Sender<OnUpgrade>,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    requests.fetch_add(1, Ordering::Relaxed);
+) -> Result<Response<Body>, Infallible> {
+    let content_type = request.headers().get(CONTENT_TYPE);
+    if content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc")) {
+        return Ok(grpc::answer(name, request).await);
+    }
+    if request.headers().contains_key(UPGRADE) {
+        let (response, upgrade) = websocket::agree(request);
+        // Of a full channel an upgrade was taken already, and none is left to be had.
+        upgrade.map(|upgrade| upgraded.try_send(upgrade).ok());
+        return Ok(response);
+    }
     let mut echo = describe(&name, &request);
     if let Ok(body) = request.into_body().collect().await {
         echo.body_bytes = body.to_bytes().len();
     }
     // Strings and numbers only: cannot fail.
     let body = serde_json::to_vec(&echo).unwrap_or_default();
-    let mut response = Response::new(Full::from(body));
+    let mut response = Response::new(Body::new(Full::<Bytes>::from(body)));
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     Ok(response)

@@ -6,6 +6,7 @@
 //! - [`failover`]: clusters with two lines each, and a client that measures what a cut costs.
 //! - [`kube`]: real kube-apiservers with etcd, started per test.
 //! - [`link`]: TCP links that can be cut, delayed and slowed.
+//! - [`manifests`]: directories of manifests as a user would write them.
 //! - [`netns`]: runs a test again in a network namespace with addresses of its own.
 //! - [`echo`]: backends that say who they are.
 //! - [`probes`]: what `cargo bench-probes` runs: the cost of probing.
@@ -25,6 +26,7 @@ pub mod echo;
 pub mod failover;
 pub mod kube;
 pub mod link;
+pub mod manifests;
 pub mod netns;
 pub mod ports;
 pub mod probes;

@@ -2,13 +2,13 @@
 
 use anyhow::{Result, ensure};
 use hubline_sandbox::apisix::Kind;
-use hubline_sandbox::failover::{Apps, Room};
+use hubline_sandbox::failover::Room;
 use libtest_mimic::Trial;
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::figures::Cut;
-use super::world::{RUN_IN, World, rate, seconds, with_gateway, with_mapping};
+use super::world::{FEW, MANY, RUN_IN, World, rate, seconds, with_gateway, with_mapping};
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -17,17 +17,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("failover::fail_open", fail_open),
     ]
 }
-
-const FEW: Apps<'_> = Apps {
-    name: "few",
-    count: 1,
-    pods: 2,
-};
-const MANY: Apps<'_> = Apps {
-    name: "many",
-    count: 1,
-    pods: 50,
-};
 
 /// Promise 9: without a hub, traffic moves by APISIX's own priority and checks where both paths have the same scheme.
 async fn hub_down_stops_only_changes() -> Result<()> {

@@ -1,24 +1,29 @@
 //! The standby is no single upstream: each upstream of the cluster is written again.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use hubline_sandbox::apisix::{Call, Kind, StandIn};
+use hubline_sandbox::apisix::{Call, CallHead, Fault, StandIn};
 use hubline_sandbox::failover::{Apps, Room};
 use hubline_sandbox::system::PATIENCE;
 use libtest_mimic::Trial;
-use serde_json::{Value, json};
-use tokio::time::Instant;
+use serde_json::json;
 
-use super::figures::Cut;
-use super::world::{RUN_IN, World, rate, seconds, with_mapping};
+use super::world::{Clients, RUN_IN, World, moved_to, seconds, with_mapping};
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial(
-        "failover::a_burst_moves_what_a_diversion_cannot",
-        a_burst_moves_what_a_diversion_cannot,
-    )]
+    vec![
+        trial(
+            "failover::a_burst_moves_what_a_diversion_cannot",
+            a_burst_moves_what_a_diversion_cannot,
+        ),
+        trial(
+            "failover::the_oldest_burst_goes_first_and_nothing_waits_behind_it",
+            the_oldest_burst_goes_first_and_nothing_waits_behind_it,
+        ),
+    ]
 }
 
 const SERVICES: usize = 50;
@@ -28,24 +33,6 @@ const APPS: Apps<'_> = Apps {
     count: SERVICES,
     pods: 3,
 };
-
-/// Whether the public addresses of a room come first in an upstream of its own.
-fn leads_by(upstream: &Value, network: &str) -> bool {
-    let nodes = upstream["nodes"].as_array().into_iter().flatten();
-    let best = nodes.max_by_key(|node| node["priority"].as_i64());
-    best.is_some_and(|node| node["host"].as_str().is_some_and(|host| host.starts_with(network)))
-}
-
-pub(crate) fn moved_to(network: &'static str, cluster: &'static str) -> impl Fn(&StandIn) -> bool {
-    move |it| {
-        let upstreams = it.objects(Kind::Upstream);
-        let mut own = upstreams
-            .values()
-            .filter(|upstream| upstream["labels"]["cluster"] == cluster)
-            .peekable();
-        own.peek().is_some() && own.all(|upstream| leads_by(upstream, network))
-    }
-}
 
 /// Every one of so many upstreams of a cluster was put once, and nothing else was written.
 pub(crate) fn each_once(writes: &[Call], cluster: &str, count: usize) -> Result<()> {
@@ -73,22 +60,94 @@ async fn a_burst_moves_what_a_diversion_cannot() -> Result<()> {
     let (hosts, others) = (a.declare(APPS)?, b.declare(Apps { count: 3, ..APPS })?);
     let clusters = vec![with_mapping(&a, &json!({}))?, with_mapping(&b, &json!({}))?];
     let world = World::start(vec![a, b], clusters, &[hosts.clone(), others.clone()].concat()).await?;
-    let (load, other) = (world.load(&hosts, rate())?, world.load(&others, 10)?);
-    load.until_answered(seconds(RUN_IN)).await?;
+    let clients = Clients::of(&world, &hosts, &others)?;
+    clients.load.until_answered(seconds(RUN_IN)).await?;
     world.system.apisix.clear_calls();
-
-    let cut = Cut::now();
-    world.rooms[0].private.cut_black_hole().await?;
-    let apisix = &world.system.apisix;
-    apisix
-        .wait_until("all upstreams moved", PATIENCE, moved_to("10.90.101.", "a"))
-        .await?;
-    let moved = Instant::now();
-    load.until_sent(seconds(2)).await?;
-    let requests = load.stop_since(cut.at).await?;
-    let writes = world.system.apisix.writes();
-    cut.record("black hole, 50 services of 3 pods, burst", "a", &requests, &writes);
-    requests.after(moved).ensure_good("after the burst")?;
-    other.stop().await?.ensure_good("the other cluster")?;
+    let what = "black hole, 50 services of 3 pods, burst";
+    let writes = clients.until_moved_by_burst(&world, what).await?;
     each_once(&writes, "a", SERVICES)
+}
+
+/// Services of the cluster whose burst begins first, and of the one whose burst begins while that is under way.
+const FIRST: usize = 96;
+const SECOND: usize = 64;
+
+/// How long the target takes for a write, so that one burst meets the other.
+const WRITE: Duration = Duration::from_millis(400);
+
+/// Writes at a time.
+const CONNECTIONS: usize = 8;
+
+async fn the_oldest_burst_goes_first_and_nothing_waits_behind_it() -> Result<()> {
+    let rooms = vec![
+        Room::open("a", 1, 2).await?,
+        Room::open("b", 2, 2).await?,
+        Room::open("c", 3, 2).await?,
+    ];
+    let (mut hosts, mut clusters) = (Vec::new(), Vec::new());
+    for (room, count) in rooms.iter().zip([FIRST, SECOND, 1]) {
+        hosts.extend(room.declare(Apps { count, pods: 2, ..APPS })?);
+        clusters.push(with_mapping(room, &json!({}))?);
+    }
+    let world = World::start(rooms, clusters, &hosts).await?;
+    let apisix = &world.system.apisix;
+    apisix.clear_calls();
+    let slow = apisix.fail_while_held(Fault::Delay(WRITE), |call: &CallHead| call.method == "PUT");
+
+    world.pin("a", "public").await?;
+    apisix.wait_until("a's burst", PATIENCE, begun("a")).await?;
+    world.pin("b", "public").await?;
+    apisix.wait_until("b's burst", PATIENCE, begun("b")).await?;
+    world.rooms[2].declare(Apps {
+        count: 1,
+        pods: 1,
+        ..APPS
+    })?;
+    for (network, cluster) in [("10.90.101.", "a"), ("10.90.102.", "b")] {
+        apisix
+            .wait_until("all upstreams moved", PATIENCE, moved_to(network, cluster))
+            .await?;
+    }
+    apisix.wait_until("c's change", PATIENCE, begun("c")).await?;
+    drop(slow);
+    in_order(apisix)
+}
+
+/// Whether an upstream of a cluster was written.
+fn begun(cluster: &'static str) -> impl Fn(&StandIn) -> bool {
+    move |it| {
+        it.writes()
+            .iter()
+            .any(|call| call.json()["labels"]["cluster"] == cluster)
+    }
+}
+
+/// What waits longest has three of four places, and what came last the fourth.
+fn in_order(apisix: &StandIn) -> Result<()> {
+    let mut writes = apisix.writes();
+    writes.sort_by_key(|call| call.at);
+    let of: Vec<_> = writes
+        .iter()
+        .map(|call| call.json()["labels"]["cluster"].as_str().map(str::to_owned))
+        .collect();
+    let is = |cluster: &'static str| move |of: &Option<String>| of.as_deref() == Some(cluster);
+    let last = of.iter().rposition(is("a")).unwrap_or_default();
+    let meanwhile = of[..last].iter().filter(|of| is("b")(of)).count();
+    ensure!(
+        meanwhile <= SECOND * 3 / 4,
+        "{meanwhile} of {SECOND} writes of b went before the last of a: {of:?}"
+    );
+    let single = of.iter().position(is("c"));
+    ensure!(
+        single.is_some_and(|at| at + CONNECTIONS * 4 < of.len()),
+        "a single change waited for the bursts: {single:?} of {}",
+        of.len()
+    );
+    let at_a_time = |(at, call): (usize, &Call)| {
+        let before = writes[..at].iter();
+        before.filter(|other| other.at + WRITE > call.at).count() + 1
+    };
+    let most = writes.iter().enumerate().map(at_a_time).max().unwrap_or_default();
+    ensure!((2..=CONNECTIONS).contains(&most), "{most} writes at a time");
+    Ok(())
 }

@@ -2,14 +2,14 @@
 
 use anyhow::{Context, Result, ensure};
 use hubline_sandbox::apisix::Call;
-use hubline_sandbox::failover::{Apps, Load, Requests, Room};
+use hubline_sandbox::failover::{Load, Requests, Room};
 use hubline_sandbox::link::Line;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::figures::Cut;
-use super::world::{RUN_IN, World, cluster, merged, rate, seconds, with_gateway};
+use super::world::{FEW, MANY, RUN_IN, World, cluster, merged, rate, seconds, with_gateway};
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -44,19 +44,7 @@ impl Fault {
     }
 }
 
-/// A service of 2 pods and one of 50, in a cluster that is cut; and another cluster.
-const FEW: Apps<'_> = Apps {
-    name: "few",
-    count: 1,
-    pods: 2,
-};
-const MANY: Apps<'_> = Apps {
-    name: "many",
-    count: 1,
-    pods: 50,
-};
-
-/// Both clusters with both clients running.
+/// Both clusters with both clients running; the one that is cut has a service of 2 pods and one of 50.
 struct Scene {
     world: World,
     load: Load,

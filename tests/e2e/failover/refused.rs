@@ -3,13 +3,11 @@
 use anyhow::{Result, ensure};
 use hubline_sandbox::apisix::{Call, Kind};
 use hubline_sandbox::failover::{Apps, Room};
-use hubline_sandbox::system::PATIENCE;
 use libtest_mimic::Trial;
 use serde_json::json;
 
-use super::burst::{each_once, moved_to};
-use super::figures::Cut;
-use super::world::{RUN_IN, World, rate, seconds, with_gateway};
+use super::burst::each_once;
+use super::world::{Clients, RUN_IN, World, seconds, with_gateway};
 use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -84,27 +82,15 @@ async fn bursts_instead(obstacle: Obstacle) -> Result<()> {
         obstacle.put(&world)?;
     }
     world.begin(&[hosts.clone(), others.clone()].concat()).await?;
-    let (load, other) = (world.load(&hosts, rate())?, world.load(&others, rate())?);
-    load.until_answered(seconds(RUN_IN)).await?;
+    let clients = Clients::of(&world, &hosts, &others)?;
+    clients.load.until_answered(seconds(RUN_IN)).await?;
     if obstacle != Obstacle::ForeignSplitBefore {
         obstacle.put(&world)?;
     }
     world.system.apisix.clear_calls();
 
-    let cut = Cut::now();
-    world.rooms[0].private.cut_black_hole().await?;
-    let apisix = &world.system.apisix;
-    apisix
-        .wait_until("all upstreams moved", PATIENCE, moved_to("10.90.101.", "a"))
-        .await?;
-    let moved = tokio::time::Instant::now();
-    load.until_sent(seconds(1)).await?;
-    let requests = load.stop_since(cut.at).await?;
-    let writes = world.system.apisix.writes();
-    cut.record(&format!("black hole, {obstacle:?}, burst"), "a", &requests, &writes);
-    requests.after(moved).ensure_good("after the burst")?;
-    other.stop().await?.ensure_good("the other cluster")?;
-
+    let what = format!("black hole, {obstacle:?}, burst");
+    let writes = clients.until_moved_by_burst(&world, &what).await?;
     let rules: Vec<_> = writes
         .iter()
         .filter(|call| call.path.contains("/global_rules/"))

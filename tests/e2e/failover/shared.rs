@@ -44,6 +44,7 @@ async fn two_clusters_behind_one_gateway_are_one_rule() -> Result<()> {
     let world = World::start(vec![a, b], clusters, &hosts).await?;
     let load = world.load(&hosts, 20)?;
     load.until_answered(80).await?;
+    world.until_not_diverted().await?;
 
     for room in &world.rooms {
         room.private.cut_black_hole().await?;
@@ -57,15 +58,25 @@ async fn two_clusters_behind_one_gateway_are_one_rule() -> Result<()> {
         "not one rule for one gateway: {:?}",
         rules(apisix)
     );
+    let name = world.rooms[0].gateway_name();
+    for host in &hosts {
+        let answer = world.system.get(host, "/").await?;
+        ensure!(answer.is_from(name), "{host} is answered by {answer:?}");
+    }
     load.until_sent(20).await?;
 
-    for room in &world.rooms {
-        room.private.restore().await?;
+    world.rooms[0].private.restore().await?;
+    let one = |it: &StandIn| !both(it);
+    apisix.wait_until("a rule for one of them", PATIENCE, one).await?;
+    ensure!(rules(apisix).len() == 1, "b is not diverted: {:?}", rules(apisix));
+    let (of_a, of_b) = hosts.split_at(APPS.count);
+    for (hosts, name) in [(of_a, "a"), (of_b, name)] {
+        let answer = world.system.get(&hosts[0], "/").await?;
+        ensure!(answer.is_from(name), "{hosts:?} is answered by {answer:?}");
     }
+    world.rooms[1].private.restore().await?;
     world.until_not_diverted().await?;
     load.until_sent(20).await?;
-    load.stop_since(moved)
-        .await?
-        .after(moved)
-        .ensure_good("from the diversion on")
+    let requests = load.stop_since(moved).await?;
+    requests.after(moved).ensure_good("from the diversion on")
 }

@@ -1,12 +1,14 @@
 //! Rooms with their agents, one hub and one APISIX.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use hubline_hub::config::ClusterConfig;
-use hubline_sandbox::apisix::{Kind, StandIn};
-use hubline_sandbox::failover::{Load, Room};
+use hubline_sandbox::apisix::{Call, Kind, StandIn};
+use hubline_sandbox::failover::{Apps, Load, Room};
 use hubline_sandbox::system::{PATIENCE, Source, System};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
+use super::figures::Cut;
 use crate::restarts::looked;
 
 /// Whether figures are asked for: then all parameters are the defaults, which a busy machine may fail.
@@ -26,6 +28,20 @@ pub(crate) fn seconds(count: u32) -> usize {
 
 /// Seconds before a cut, in which upstreams of gateways are proved and checks begin.
 pub(crate) const RUN_IN: u32 = 4;
+
+/// A service of 2 pods.
+pub(crate) const FEW: Apps<'_> = Apps {
+    name: "few",
+    count: 1,
+    pods: 2,
+};
+
+/// A service of 50 pods.
+pub(crate) const MANY: Apps<'_> = Apps {
+    name: "many",
+    count: 1,
+    pods: 50,
+};
 
 /// See the module.
 pub(crate) struct World {
@@ -160,6 +176,15 @@ impl World {
         self.until_count(name, &label, before + more).await
     }
 
+    /// Orders that a cluster stays on a path.
+    pub(crate) async fn pin(&self, cluster: &str, path: &str) -> Result<()> {
+        let order = json!({"kind": "pin", "cluster": cluster, "path": path});
+        let order = json!({"order": order, "why": "a trial", "lasts": "10m"});
+        let (status, answer) = self.system.post("/v1/orders", &order).await?;
+        ensure!(status == 201, "{status} {answer}");
+        Ok(())
+    }
+
     /// Waits until the target has a diversion.
     pub(crate) async fn until_diverted(&self) -> Result<()> {
         let rule = |it: &StandIn| it.count(Kind::GlobalRule) > 0;
@@ -174,4 +199,56 @@ impl World {
             .wait_until("end of the diversion", PATIENCE, none)
             .await
     }
+}
+
+/// Clients of a cluster `a` that is cut, and of another one.
+pub(crate) struct Clients {
+    pub(crate) load: Load,
+    other: Load,
+}
+
+impl Clients {
+    pub(crate) fn of(world: &World, hosts: &[String], others: &[String]) -> Result<Self> {
+        Ok(Self {
+            load: world.load(hosts, rate())?,
+            other: world.load(others, 10)?,
+        })
+    }
+
+    /// Cuts the private line, and waits until every upstream of the cluster leads over the public one. From then on
+    /// nobody fails, and nobody of the other cluster ever does. Returns what was written.
+    pub(crate) async fn until_moved_by_burst(self, world: &World, what: &str) -> Result<Vec<Call>> {
+        let cut = Cut::now();
+        world.rooms[0].private.cut_black_hole().await?;
+        let apisix = &world.system.apisix;
+        apisix
+            .wait_until("all upstreams moved", PATIENCE, moved_to("10.90.101.", "a"))
+            .await?;
+        let moved = Instant::now();
+        self.load.until_sent(seconds(2)).await?;
+        let requests = self.load.stop_since(cut.at).await?;
+        let writes = apisix.writes();
+        cut.record(what, "a", &requests, &writes);
+        requests.after(moved).ensure_good("after the burst")?;
+        self.other.stop().await?.ensure_good("the other cluster")?;
+        Ok(writes)
+    }
+}
+
+/// Whether all upstreams of a cluster lead to a network first.
+pub(crate) fn moved_to(network: &'static str, cluster: &'static str) -> impl Fn(&StandIn) -> bool {
+    move |it| {
+        let upstreams = it.objects(Kind::Upstream);
+        let mut own = upstreams
+            .values()
+            .filter(|upstream| upstream["labels"]["cluster"] == cluster)
+            .peekable();
+        own.peek().is_some() && own.all(|upstream| leads_to(upstream, network))
+    }
+}
+
+fn leads_to(upstream: &Value, network: &str) -> bool {
+    let nodes = upstream["nodes"].as_array().into_iter().flatten();
+    let best = nodes.max_by_key(|node| node["priority"].as_i64());
+    best.is_some_and(|node| node["host"].as_str().is_some_and(|host| host.starts_with(network)))
 }

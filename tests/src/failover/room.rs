@@ -1,15 +1,14 @@
 //! One cluster with two lines to it.
 
-use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::echo::EchoBackend;
 use crate::link::Line;
+use crate::manifests::{Manifests, Pod, app_speaking};
 use crate::ports::free_port;
 use crate::system::EchoPort;
 
@@ -35,7 +34,7 @@ pub struct Room {
     pods: EchoBackend,
     gateway: EchoBackend,
     echo: SocketAddr,
-    manifests: TempDir,
+    manifests: Manifests,
 }
 
 /// Which services a room has: each with an Ingress for a host of its own.
@@ -66,7 +65,7 @@ impl Room {
             pods: backend,
             gateway,
             echo,
-            manifests: tempfile::tempdir()?,
+            manifests: Manifests::new()?,
         };
         for pod in 1..=pods {
             room.private.add(room.at(pod, POD), room.pods.address()).await?;
@@ -135,13 +134,29 @@ impl Room {
             .collect()
     }
 
+    /// The addresses of its first pods, on the private line.
+    #[must_use]
+    pub fn pods(&self, count: u8) -> Vec<String> {
+        (1..=count).map(|pod| self.at(pod, POD).ip().to_string()).collect()
+    }
+
+    /// Declares one service of this `appProtocol`, with an Ingress and so many pods; returns its host.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn declare_speaking(&self, protocol: &str, name: &str, pods: u8) -> Result<String> {
+        let host = format!("{name}.{}.example.com", self.name);
+        let pods = self.pods(pods);
+        self.write(name, &app_speaking(Some(protocol), name, &host, &pods, POD))?;
+        Ok(host)
+    }
+
     /// Declares services, or declares them anew with other pods; returns their hosts.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn declare(&self, apps: Apps<'_>) -> Result<Vec<String>> {
-        let pods: Vec<String> = (1..=apps.pods).map(|pod| self.at(pod, POD).ip().to_string()).collect();
-        self.declare_at(apps, &pods)
+        self.declare_at(apps, &self.pods(apps.pods))
     }
 
     /// As [`Room::declare`], with these pod addresses.
@@ -149,12 +164,21 @@ impl Room {
     /// # Errors
     /// When the file cannot be written.
     pub fn declare_at(&self, apps: Apps<'_>, pods: &[String]) -> Result<Vec<String>> {
+        let pods: Vec<_> = pods.iter().map(Pod::from).collect();
+        self.declare_on(apps, &pods)
+    }
+
+    /// As [`Room::declare`], with these pods.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn declare_on(&self, apps: Apps<'_>, pods: &[Pod<'_>]) -> Result<Vec<String>> {
         let hosts = self.hosts(apps);
-        let mut yaml = String::new();
-        for (at, host) in hosts.iter().enumerate() {
-            write!(yaml, "{}", manifest(&format!("{}{at}", apps.name), host, pods))?;
-        }
-        self.write(apps.name, &yaml)?;
+        let names = (0..apps.count).map(|at| format!("{}{at}", apps.name));
+        let each = names
+            .zip(&hosts)
+            .map(|(name, host)| app_speaking(None, &name, host, pods.iter().copied(), POD));
+        self.write(apps.name, &each.collect::<Vec<_>>().join("---\n"))?;
         Ok(hosts)
     }
 
@@ -163,12 +187,7 @@ impl Room {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, name: &str, yaml: &str) -> Result<()> {
-        let beside = self.manifests.path().join(format!(".{name}.new"));
-        std::fs::write(&beside, yaml)?;
-        Ok(std::fs::rename(
-            beside,
-            self.manifests.path().join(format!("{name}.yaml")),
-        )?)
+        self.manifests.write(&format!("{name}.yaml"), yaml)
     }
 
     /// The path over the private line, straight to the pods.
@@ -186,6 +205,14 @@ impl Room {
         })
     }
 
+    /// As [`Room::gateway_path`], where the gateway takes gRPC, too.
+    #[must_use]
+    pub fn grpc_gateway_path(&self) -> Value {
+        let mut path = self.gateway_path();
+        path["gateway"]["grpc"] = true.into();
+        path
+    }
+
     /// The path over the public line, to the pods by other addresses.
     #[must_use]
     pub fn mapped_path(&self) -> Value {
@@ -195,36 +222,4 @@ impl Room {
             "mapping": [{"from": network(self.number), "to": network(100 + self.number)}],
         })
     }
-}
-
-fn manifest(name: &str, host: &str, pods: &[String]) -> String {
-    let endpoints: Vec<_> = pods
-        .iter()
-        .map(|pod| format!("{{addresses: [\"{pod}\"], conditions: {{ready: true}}}}"))
-        .collect();
-    format!(
-        "apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: {{name: {name}, namespace: shop}}
-spec:
-  ingressClassName: apisix
-  rules:
-  - host: {host}
-    http: {{paths: [{{path: /, pathType: Prefix, backend: {{service: {{name: {name}, port: {{number: 80}}}}}}}}]}}
----
-apiVersion: v1
-kind: Service
-metadata: {{name: {name}, namespace: shop}}
-spec: {{ports: [{{name: http, port: 80, targetPort: {POD}}}]}}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {{name: {name}-1, namespace: shop, labels: {{kubernetes.io/service-name: {name}}}}}
-addressType: IPv4
-ports: [{{name: http, port: {POD}, protocol: TCP}}]
-endpoints: [{}]
----
-",
-        endpoints.join(", ")
-    )
 }
