@@ -10,8 +10,11 @@
 //! | `defaultBackend` | every host and path, at [`DEFAULT_BACKEND_PRIORITY`] |
 //! | a rule with a host and no `http` | every path of the host to the `defaultBackend`, at that priority |
 //!
+//! Annotations say how the routes behave: see [`annotations`].
+//!
 //! Sections are `HOST|TYPE|PATH`. Neither a host nor a type can hold a `|`, so that no two matches share a section.
 
+mod annotations;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -20,8 +23,9 @@ use hubline::model::{Backend, HostName, Key, PathMatch, ResourceKind, Route};
 
 use super::rendered::{Fault, Rendered};
 use super::{TranslateOptions, class, service};
-use crate::index::{Index, SecretUse, ServiceUse};
-use crate::source::object::{Ingress, IngressBackend, IngressPath, IngressRule, PortReference};
+use annotations::Directives;
+use crate::index::{Index, SecretUse, ServiceDemand, ServiceUse};
+use crate::source::object::{Ingress, IngressBackend, IngressPath, IngressRule};
 use crate::source::{Kind, Name};
 
 /// Priority of routes to a `defaultBackend`: below 0, which every other route of an Ingress has, with room between.
@@ -29,6 +33,9 @@ pub const DEFAULT_BACKEND_PRIORITY: i32 = -1000;
 
 /// Longest path in bytes. nginx refuses request lines over 8 KiB, and a key's section (4,096) must hold a host too.
 const MAX_PATH_BYTES: usize = 3072;
+
+/// The path type whose meaning is ours to say.
+const IMPLEMENTATION_SPECIFIC: &str = "ImplementationSpecific";
 
 /// What an Ingress asks for of other objects.
 #[derive(Debug, Default)]
@@ -46,13 +53,19 @@ pub(super) fn render(index: &Index, options: &TranslateOptions, name: &Name) -> 
     let Some(ingress) = ingress.filter(|ingress| class::is_ours(index, options, ingress)) else {
         return Default::default();
     };
+    let (directives, faults) = Directives::read(options, name, &ingress.annotations);
     let mut translation = Translation {
         index,
         name,
         ingress,
+        directives,
         rendered: Rendered::default(),
         demand: Demand::default(),
     };
+    for (field, fault) in faults {
+        translation.report(field, fault);
+    }
+    translation.check_regex();
     for (at, rule) in ingress.rules.iter().enumerate() {
         translation.rule(at, rule);
     }
@@ -68,6 +81,7 @@ struct Translation<'a> {
     index: &'a Index,
     name: &'a Name,
     ingress: &'a Ingress,
+    directives: Directives,
     rendered: Rendered,
     demand: Demand,
 }
@@ -108,6 +122,14 @@ impl Translation<'_> {
                 self.report(field, Fault::error("UnsupportedValue", error.to_string()));
                 None
             }
+        }
+    }
+
+    fn check_regex(&mut self) {
+        let mut paths = self.ingress.rules.iter().flat_map(|rule| rule.paths.iter().flatten());
+        if self.directives.regex && !paths.any(|path| *path.path_type == *IMPLEMENTATION_SPECIFIC) {
+            let (field, fault) = annotations::no_regex_path();
+            self.report(field, fault);
         }
     }
 
@@ -153,7 +175,7 @@ impl Translation<'_> {
     }
 
     fn path(&mut self, field: &str, host: Option<&HostName>, path: &IngressPath) {
-        match path_match(path) {
+        match path_match(path, self.directives.regex) {
             Ok((word, matched)) => {
                 let found = Match {
                     host,
@@ -181,20 +203,28 @@ impl Translation<'_> {
             let message = "host and path are the same as in an earlier entry, which stays in force";
             return self.report(field, Fault::warning("DuplicateMatch", message));
         }
-        let Some((service, websocket)) = self.backend(backend_field, backend) else {
-            return;
+        // What is closed leads nowhere, so that nothing is asked for.
+        let reached = match self.directives.closed {
+            true => None,
+            false => match self.backend(backend_field, backend) {
+                Some(reached) => Some(reached),
+                None => return,
+            },
         };
+        let websocket = reached.as_ref().is_some_and(|(_, websocket)| *websocket);
+        let backends = reached.map(|(service, _)| Backend { service, weight: 1 });
+        let directives = &self.directives;
         let route = Route {
             hosts: found.host.cloned().into_iter().collect(),
             paths: vec![found.path.clone()],
             methods: Vec::new(),
             conditions: Vec::new(),
             priority: found.priority,
-            backends: vec![Backend { service, weight: 1 }],
-            plugins: Vec::new(),
-            plugin_sets: Vec::new(),
-            timeouts: None,
-            websocket,
+            backends: backends.into_iter().collect(),
+            plugins: directives.plugins.clone(),
+            plugin_sets: directives.plugin_sets.clone(),
+            timeouts: directives.timeouts,
+            websocket: websocket || directives.websocket,
             created: self.ingress.created,
         };
         self.rendered.entries.insert(key, route.into());
@@ -214,8 +244,16 @@ impl Translation<'_> {
                 return None;
             }
         };
-        let name = self.name.sibling(service);
-        self.ask_for(&name, port, field);
+        let name = match &self.directives.service_namespace {
+            Some(namespace) => Name::new(namespace, service),
+            None => self.name.sibling(service),
+        };
+        let settings = self.directives.settings;
+        let port = ServiceDemand {
+            port: port.clone(),
+            settings,
+        };
+        self.ask_for(&name, &port, field);
         if service::is_unread(self.index, &name) {
             return None;
         }
@@ -223,12 +261,12 @@ impl Translation<'_> {
             .index
             .services
             .get(&name)
-            .and_then(|service| service::resolve(service, port));
+            .and_then(|service| service::resolve(service, &port.port));
         let websocket = resolved.as_ref().is_some_and(service::ResolvedPort::is_websocket);
-        Some((service::key(&name, resolved.as_ref(), port), websocket))
+        Some((service::key(&name, resolved.as_ref(), &port), websocket))
     }
 
-    fn ask_for(&mut self, service: &Name, port: &PortReference, field: &str) {
+    fn ask_for(&mut self, service: &Name, port: &ServiceDemand, field: &str) {
         let ports = self.demand.services.entry(service.clone()).or_default();
         if !ports.contains_key(port) {
             ports.insert(port.clone(), format!("{field}.service"));
@@ -246,7 +284,7 @@ fn default_match(host: Option<&HostName>) -> Match<'_> {
 }
 
 /// How a path is compared; else the field that is wrong and why.
-fn path_match(path: &IngressPath) -> Result<(&'static str, PathMatch), (&'static str, String)> {
+fn path_match(path: &IngressPath, regex: bool) -> Result<(&'static str, PathMatch), (&'static str, String)> {
     let text = path.path.as_ref();
     if text.len() > MAX_PATH_BYTES {
         let message = format!("has {} bytes, at most {MAX_PATH_BYTES} are allowed", text.len());
@@ -260,6 +298,10 @@ fn path_match(path: &IngressPath) -> Result<(&'static str, PathMatch), (&'static
         ("Prefix", _) => Ok(("Prefix", PathMatch::Prefix(without_trailing_slash(text)))),
         ("Exact", "") => Err(("path", "an exact path is needed, beginning with \"/\"".to_owned())),
         ("Exact", _) => Ok(("Exact", PathMatch::Exact(text.to_owned()))),
+        ("ImplementationSpecific", _) if regex => match annotations::check_regex(text) {
+            Ok(()) => Ok(("ImplementationSpecific", PathMatch::Regex(text.to_owned()))),
+            Err(message) => Err(("path", message)),
+        },
         ("ImplementationSpecific", _) => Ok(("ImplementationSpecific", PathMatch::Pattern(text.to_owned()))),
         (other, _) => {
             let message = format!("{other:?} is not one of Prefix, Exact, ImplementationSpecific");

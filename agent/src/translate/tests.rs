@@ -24,8 +24,19 @@ fn options() -> TranslateOptions {
 fn translated(input: &Path) -> String {
     let directory = tempfile::tempdir().unwrap();
     std::fs::copy(input, directory.path().join("input.yaml")).unwrap();
-    let (snapshot, diagnostics) = dry_run(options(), directory.path()).unwrap();
-    let mut text = snapshot_yaml(&snapshot, Secrets::Redacted).unwrap();
+    let name = input.file_name().unwrap().to_string_lossy().into_owned();
+    let options = TranslateOptions {
+        cross_namespace_services: name.contains("-allowed."),
+        ..options()
+    };
+    let (snapshot, diagnostics) = dry_run(options, directory.path()).unwrap();
+    // What annotations become is mostly configurations of plugins, which count as secrets.
+    let secrets = if name.starts_with("annotation") {
+        Secrets::Shown
+    } else {
+        Secrets::Redacted
+    };
+    let mut text = snapshot_yaml(&snapshot, secrets).unwrap();
     for diagnostic in diagnostics {
         writeln!(text, "# {:?}: {diagnostic}", diagnostic.severity).unwrap();
     }
