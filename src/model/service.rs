@@ -151,9 +151,9 @@ pub enum HostHandling {
     Rewrite(String),
 }
 
-/// Timeouts in milliseconds, as APISIX's `connect`, `send` and `read`. 0 says nothing: that one is the hub's bound for
-/// the path where there is one, and else APISIX's own 60 s.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Timeouts in milliseconds, as APISIX's `connect`, `send` and `read`. 0 says nothing: of a service that
+/// one is the hub's bound for the path where there is one, and else APISIX's own 60 s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Timeouts {
     /// To connect, in milliseconds.

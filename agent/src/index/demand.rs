@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hubline::model::{BackendSettings, HostName, Scheme};
+use hubline::model::{BackendSettings, HostName, Scheme, Timeouts};
 
 use crate::few::Few;
 use crate::source::object::PortReference;
@@ -26,6 +26,8 @@ pub struct SettingsOverride {
     pub scheme: Option<Scheme>,
     /// How many further nodes are tried.
     pub retries: Option<u32>,
+    /// How long is waited.
+    pub timeouts: Option<Timeouts>,
 }
 
 impl SettingsOverride {
@@ -48,6 +50,14 @@ impl SettingsOverride {
         if let Some(retries) = self.retries {
             section.push_str(&format!("|retries={retries}"));
         }
+        if let Some(timeouts) = self.timeouts {
+            let Timeouts {
+                connect_ms,
+                send_ms,
+                read_ms,
+            } = timeouts;
+            section.push_str(&format!("|timeouts={connect_ms},{send_ms},{read_ms}"));
+        }
         section
     }
 
@@ -55,6 +65,7 @@ impl SettingsOverride {
     pub fn apply(&self, settings: &mut BackendSettings) {
         settings.scheme = self.scheme.unwrap_or(settings.scheme);
         settings.retries = self.retries.or(settings.retries);
+        settings.timeouts = self.timeouts.or(settings.timeouts);
     }
 }
 

@@ -223,7 +223,7 @@ impl Translation<'_> {
             backends: backends.into_iter().collect(),
             plugins: directives.plugins.clone(),
             plugin_sets: directives.plugin_sets.clone(),
-            timeouts: directives.timeouts,
+            timeouts: None,
             websocket: websocket || directives.websocket,
             created: self.ingress.created,
         };

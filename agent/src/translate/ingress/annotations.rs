@@ -28,7 +28,7 @@ mod tests;
 mod upstream;
 mod value;
 
-use hubline::model::{Key, Plugin, SecretText, Timeouts};
+use hubline::model::{Key, Plugin, SecretText};
 use serde_json::{Value, json};
 
 use super::super::TranslateOptions;
@@ -45,7 +45,6 @@ pub(super) struct Directives {
     pub(super) regex: bool,
     /// Whether connections may be upgraded, whatever the service says.
     pub(super) websocket: bool,
-    pub(super) timeouts: Option<Timeouts>,
     /// How services are spoken to, where that differs from what they say themselves.
     pub(super) settings: SettingsOverride,
     /// Sorted by name.
@@ -72,7 +71,6 @@ impl Directives {
         let mut read = Self {
             regex: reader.guarding_flag(known::USE_REGEX),
             websocket: reader.flag(known::ENABLE_WEBSOCKET),
-            timeouts: upstream::timeouts(&mut reader),
             settings: upstream::settings(&mut reader),
             plugin_sets: references::plugin_set(&mut reader, ingress).into_iter().collect(),
             service_namespace: references::service_namespace(&mut reader, options, ingress),

@@ -73,7 +73,16 @@ pub(super) fn check(reader: &mut Reader<'_>) {
 }
 }
 
+/// By letters a whitelist is nearer to the blocklist, which is the opposite.
+const SYNONYMS: [(&str, &str); 3] = [
+    ("whitelist", "allowlist"),
+    ("blacklist", "blocklist"),
+    ("denylist", "blocklist"),
+];
+
 fn nearest(name: &str) -> Option<&'static str> {
+    let translated = |name: String, (word, ours): (&str, &str)| name.replace(word, ours);
+    let name = &SYNONYMS.into_iter().fold(name.to_owned(), translated);
     let rated = ALL.iter().map(|known| (strsim::normalized_levenshtein(name, known), *known));
     let (alike, known) = rated.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
     (alike >= ALIKE).then_some(known)

@@ -1,6 +1,6 @@
 //! What each form of a value becomes, the wrong ones above all.
 
-use hubline::model::{ClusterId, Scheme, Severity};
+use hubline::model::{ClusterId, Scheme, Severity, Timeouts};
 
 use super::*;
 
@@ -157,16 +157,16 @@ fn good_values_become_settings_without_a_word() {
     let settings = SettingsOverride {
         scheme: Some(Scheme::Grpcs),
         retries: Some(0),
+        timeouts: Some(Timeouts {
+            connect_ms: 4000,
+            send_ms: 0,
+            read_ms: 5000,
+        }),
     };
-    let timeouts = Timeouts {
-        connect_ms: 4000,
-        send_ms: 0,
-        read_ms: 5000,
-    };
-    assert_eq!((directives.settings, directives.timeouts), (settings, Some(timeouts)));
+    assert_eq!(directives.settings, settings);
     assert!(directives.regex && directives.websocket && directives.plugins.is_empty());
     assert_eq!(faults, []);
-    assert_eq!(settings.section(), "|scheme=grpcs|retries=0");
+    assert_eq!(settings.section(), "|scheme=grpcs|retries=0|timeouts=4000,0,5000");
 }
 
 /// What decides who may ask, or what is reached: a value that is not understood lets nobody through.
@@ -263,7 +263,7 @@ fn a_bad_value_of_any_other_is_left_out() {
     for (entries, wanted) in table {
         let (directives, faults) = read(&entries);
         assert!(!directives.closed && directives.plugins.is_empty(), "{entries:?}");
-        assert!(directives.timeouts.is_none() && directives.settings == SettingsOverride::default());
+        assert_eq!(directives.settings, SettingsOverride::default());
         let told = |(severity, message): &(Severity, String)| {
             *severity == Severity::Error && message.contains(wanted) && message.ends_with("it is left out")
         };

@@ -1,7 +1,7 @@
 //! `upstream-*`: how services are spoken to.
 //!
-//! Scheme and retries belong to the upstream, so that a service has one for each way in which Ingresses want it spoken
-//! to. Timeouts are set on the route, which overrides the upstream: services need no further upstreams for them.
+//! They belong to the upstream, so that a service has one for each way in which Ingresses want it spoken to. Timeouts
+//! too, though a route can have its own: the hub bounds those of upstreams where a path may fail.
 
 use hubline::model::{Scheme, Timeouts};
 
@@ -16,6 +16,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> SettingsOverride {
     SettingsOverride {
         scheme: scheme(reader),
         retries: retries(reader),
+        timeouts: timeouts(reader),
     }
 }
 
@@ -47,7 +48,7 @@ fn retries(reader: &mut Reader<'_>) -> Option<u32> {
     retries
 }
 
-pub(super) fn timeouts(reader: &mut Reader<'_>) -> Option<Timeouts> {
+fn timeouts(reader: &mut Reader<'_>) -> Option<Timeouts> {
     let mut timeout = |name| milliseconds(reader, name);
     let timeouts = Timeouts {
         connect_ms: timeout(known::UPSTREAM_CONNECT_TIMEOUT),

@@ -106,7 +106,7 @@ fn annotations() -> impl Strategy<Value = Annotations> {
     ];
     let few = prop::collection::vec(entry, 0..3);
     prop_oneof![
-        2 => Just(Vec::new()),
+        5 => Just(Vec::new()),
         1 => few,
     ]
     .prop_map(|entries| Annotations::new(entries.into_iter().map(|(name, value)| (name.into(), value.into()))))
@@ -307,7 +307,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => any::<u8>().prop_map(Step::ApplyAgain),
         2 => ids().prop_map(Step::Break),
         2 => any::<u8>().prop_map(Step::BreakOne),
-        3 => any_object().prop_map(Step::Mend),
+        4 => any_object().prop_map(Step::Mend),
         3 => any_object().prop_map(Step::Unseen),
         3 => any::<u8>().prop_map(Step::UnseenDelete),
         3 => ids().prop_map(Step::UnseenBreak),
