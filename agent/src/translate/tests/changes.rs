@@ -3,6 +3,7 @@
 use super::fixture::*;
 use super::*;
 use crate::source::{Coverage, Fetch, Object};
+use hubline::model::ResourceKind;
 
 #[test]
 fn nothing_is_published_before_every_kind_was_listed_or_failed() {
