@@ -73,8 +73,27 @@ async fn apisix_takes_every_golden_object() {
 /// has nothing to refuse, and who wrote something into an annotation that guards is never without a guard.
 pub(super) fn jumble() -> String {
     const VALUES: [&str; 22] = [
-        "true", "false", "True", "0", "-1", "308", "200", "5s", "10.0.0.0/8, ::1", "10.0.0.0/33", "GET, post", ",",
-        "a b", "https", "https://a.example.com/x", "/new/$1", "^/(a|b)+(?=c)", "/(", "keyAuth", "X-A:1,X-B: 2", "X:a/",
+        "true",
+        "false",
+        "True",
+        "0",
+        "-1",
+        "308",
+        "200",
+        "5s",
+        "10.0.0.0/8, ::1",
+        "10.0.0.0/33",
+        "GET, post",
+        ",",
+        "a b",
+        "https",
+        "https://a.example.com/x",
+        "/new/$1",
+        "^/(a|b)+(?=c)",
+        "/(",
+        "keyAuth",
+        "X-A:1,X-B: 2",
+        "X:a/",
         "ä\u{7f}\n",
     ];
     let names: Vec<&str> = NAMES.split_whitespace().collect();
@@ -112,7 +131,10 @@ async fn whatever_is_written_apisix_takes_what_comes_of_it() {
     let planned = planned(&jumble(), false);
     assert!(planned.objects.len() > 800, "only {}", planned.objects.len());
     // A plugin config that is not there withholds a route, and nothing else does.
-    let withheld = planned.problems.iter().filter(|problem| !problem.contains("ApisixPluginConfig"));
+    let withheld = planned
+        .problems
+        .iter()
+        .filter(|problem| !problem.contains("ApisixPluginConfig"));
     assert_eq!(withheld.collect::<Vec<_>>(), Vec::<&String>::new());
     all_are_taken(&planned).await;
 }
@@ -128,7 +150,10 @@ fn what_was_to_be_protected_is_never_open() {
     let planned = planned(&manifests(&ingresses, "/admin", "Prefix"), false);
     let bodies: Vec<_> = planned.objects.iter().map(|object| body(object)).collect();
     let typo = route(&bodies, "typo.example.com");
-    assert_eq!(typo["plugins"], serde_json::json!({"fault-injection": {"abort": {"http_status": 503}}}));
+    assert_eq!(
+        typo["plugins"],
+        serde_json::json!({"fault-injection": {"abort": {"http_status": 503}}})
+    );
     assert!(typo.get("upstream_id").is_none() && typo["uris"] == serde_json::json!(["/admin", "/admin/*"]));
     let right = route(&bodies, "right.example.com");
     assert!(right["plugins"]["ip-restriction"].is_object() && right.get("upstream_id").is_some());

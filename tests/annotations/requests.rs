@@ -1,5 +1,6 @@
 //! Requests through the stand-in, for the plugins that it runs.
 
+use hubline_hub::object::ObjectKind;
 use hubline_sandbox::apisix::{StandIn, StandInOptions};
 use reqwest::Method;
 
@@ -17,21 +18,17 @@ async fn backend() -> u16 {
     port
 }
 
-/// Objects of these Ingresses at a stand-in, whose service leads to the backend.
+/// Objects of these Ingresses at a stand-in. Their nodes become the backend: a hub lets no cluster name loopback.
 async fn served(ingresses: &[(String, Vec<(&str, String)>)], path: &str, path_type: &str) -> StandIn {
-    let slice = serde_json::json!({
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {"name": "web-1", "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
-        "addressType": "IPv4",
-        "ports": [{"name": "http", "port": backend().await}],
-        "endpoints": [{"addresses": ["127.0.0.1"]}],
-    });
-    let yaml = format!("{}---\n{slice}\n", manifests(ingresses, path, path_type));
+    let node = serde_json::json!([{"host": "127.0.0.1", "port": backend().await, "weight": 1}]);
     let stand_in = StandIn::start(StandInOptions::default()).await.unwrap();
     let admin = stand_in.admin().unwrap();
-    for object in planned(&yaml, false).objects {
-        let answer = admin.put(&object.id.to_string(), &body(&object)).await.unwrap();
+    for object in planned(&manifests(ingresses, path, path_type), false).objects {
+        let mut body = body(&object);
+        if object.id.kind == ObjectKind::Upstream {
+            body["nodes"] = node.clone();
+        }
+        let answer = admin.put(&object.id.to_string(), &body).await.unwrap();
         assert_eq!(answer.status, 201, "{}", answer.body);
     }
     stand_in
@@ -46,10 +43,15 @@ async fn ask(stand_in: &StandIn, method: &str, host: &str, target: &str) -> Stri
         .unwrap();
     let url = format!("http://{}{target}", stand_in.gateway_addr());
     let method: Method = method.parse().unwrap();
-    let request = client.request(method, url).header("host", format!("{host}.example.com"));
+    let request = client
+        .request(method, url)
+        .header("host", format!("{host}.example.com"));
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
-    let location = response.headers().get("location").map(|it| it.to_str().unwrap().to_owned());
+    let location = response
+        .headers()
+        .get("location")
+        .map(|it| it.to_str().unwrap().to_owned());
     if status == 200 {
         return response.text().await.unwrap();
     }
@@ -74,7 +76,10 @@ async fn annotations_do_to_requests_what_they_say() {
             ],
         ),
         one("https", &[("http-to-https", "true")]),
-        one("moved", &[("http-redirect", "/anything$uri"), ("http-redirect-code", "308")]),
+        one(
+            "moved",
+            &[("http-redirect", "/anything$uri"), ("http-redirect-code", "308")],
+        ),
         one("allow", &[("http-allow-methods", "GET,HEAD")]),
         one("block", &[("http-block-methods", "PUT")]),
         one("inside", &[("allowlist-source-range", "127.0.0.0/8")]),
@@ -101,7 +106,11 @@ async fn annotations_do_to_requests_what_they_say() {
         ("GET", "typo", "/other", "404"),
     ];
     for (method, host, target, wanted) in table {
-        assert_eq!(ask(&stand_in, method, host, target).await, wanted, "{method} {host}{target}");
+        assert_eq!(
+            ask(&stand_in, method, host, target).await,
+            wanted,
+            "{method} {host}{target}"
+        );
     }
     stand_in.shutdown().await;
 }

@@ -2,9 +2,10 @@
 //!
 //! | Ingress | route |
 //! |---|---|
-//! | `Prefix` | [`PathMatch::Prefix`], a trailing slash makes no difference |
-//! | `Exact` | [`PathMatch::Exact`] |
-//! | `ImplementationSpecific` | [`PathMatch::Pattern`], as written |
+//! | `Prefix` | [`Prefix`](hubline::model::PathMatch::Prefix), a trailing slash makes no difference |
+//! | `Exact` | [`Exact`](hubline::model::PathMatch::Exact) |
+//! | `ImplementationSpecific` | [`Pattern`](hubline::model::PathMatch::Pattern), as written |
+//! | `ImplementationSpecific` and the annotation `use-regex` | [`Regex`](hubline::model::PathMatch::Regex) |
 //! | no path | `Prefix` of `/` |
 //! | no host | no host |
 //! | `defaultBackend` | every host and path, at [`DEFAULT_BACKEND_PRIORITY`] |
@@ -15,27 +16,23 @@
 //! Sections are `HOST|TYPE|PATH`. Neither a host nor a type can hold a `|`, so that no two matches share a section.
 
 mod annotations;
+mod paths;
 mod tls;
 
 use std::collections::BTreeMap;
 
-use hubline::model::{Backend, HostName, Key, PathMatch, ResourceKind, Route};
+use hubline::model::{Backend, HostName, Key, ResourceKind, Route};
 
 use super::rendered::{Fault, Rendered};
 use super::{TranslateOptions, class, service};
-use annotations::Directives;
 use crate::index::{Index, SecretUse, ServiceDemand, ServiceUse};
 use crate::source::object::{Ingress, IngressBackend, IngressPath, IngressRule};
 use crate::source::{Kind, Name};
+use annotations::Directives;
+use paths::{IMPLEMENTATION_SPECIFIC, Match, default_match, path_match};
 
 /// Priority of routes to a `defaultBackend`: below 0, which every other route of an Ingress has, with room between.
 pub const DEFAULT_BACKEND_PRIORITY: i32 = -1000;
-
-/// Longest path in bytes. nginx refuses request lines over 8 KiB, and a key's section (4,096) must hold a host too.
-const MAX_PATH_BYTES: usize = 3072;
-
-/// The path type whose meaning is ours to say.
-const IMPLEMENTATION_SPECIFIC: &str = "ImplementationSpecific";
 
 /// What an Ingress asks for of other objects.
 #[derive(Debug, Default)]
@@ -84,29 +81,6 @@ struct Translation<'a> {
     directives: Directives,
     rendered: Rendered,
     demand: Demand,
-}
-
-/// What makes a route the one it is.
-struct Match<'a> {
-    host: Option<&'a HostName>,
-    /// `Prefix`, `Exact`, `ImplementationSpecific` or `default`.
-    word: &'a str,
-    path: PathMatch,
-    priority: i32,
-}
-
-impl Match<'_> {
-    fn section(&self) -> String {
-        let host = self.host.map_or("", HostName::as_str);
-        let path = match (&self.path, self.word) {
-            (_, "default") => "",
-            (
-                PathMatch::Exact(path) | PathMatch::Prefix(path) | PathMatch::Pattern(path) | PathMatch::Regex(path),
-                _,
-            ) => path,
-        };
-        format!("{host}|{}|{path}", self.word)
-    }
 }
 
 impl Translation<'_> {
@@ -271,49 +245,5 @@ impl Translation<'_> {
         if !ports.contains_key(port) {
             ports.insert(port.clone(), format!("{field}.service"));
         }
-    }
-}
-
-fn default_match(host: Option<&HostName>) -> Match<'_> {
-    Match {
-        host,
-        word: "default",
-        path: PathMatch::Pattern("/*".to_owned()),
-        priority: DEFAULT_BACKEND_PRIORITY,
-    }
-}
-
-/// How a path is compared; else the field that is wrong and why.
-fn path_match(path: &IngressPath, regex: bool) -> Result<(&'static str, PathMatch), (&'static str, String)> {
-    let text = path.path.as_ref();
-    if text.len() > MAX_PATH_BYTES {
-        let message = format!("has {} bytes, at most {MAX_PATH_BYTES} are allowed", text.len());
-        return Err(("path", message));
-    }
-    if !text.is_empty() && !text.starts_with('/') {
-        return Err(("path", format!("{text:?} does not begin with \"/\"")));
-    }
-    match (path.path_type.as_ref(), text) {
-        ("Prefix" | "ImplementationSpecific", "") => Ok(("Prefix", PathMatch::Prefix("/".to_owned()))),
-        ("Prefix", _) => Ok(("Prefix", PathMatch::Prefix(without_trailing_slash(text)))),
-        ("Exact", "") => Err(("path", "an exact path is needed, beginning with \"/\"".to_owned())),
-        ("Exact", _) => Ok(("Exact", PathMatch::Exact(text.to_owned()))),
-        ("ImplementationSpecific", _) if regex => match annotations::check_regex(text) {
-            Ok(()) => Ok(("ImplementationSpecific", PathMatch::Regex(text.to_owned()))),
-            Err(message) => Err(("path", message)),
-        },
-        ("ImplementationSpecific", _) => Ok(("ImplementationSpecific", PathMatch::Pattern(text.to_owned()))),
-        (other, _) => {
-            let message = format!("{other:?} is not one of Prefix, Exact, ImplementationSpecific");
-            Err(("pathType", message))
-        }
-    }
-}
-
-/// Kubernetes: a trailing slash of a prefix is ignored.
-fn without_trailing_slash(path: &str) -> String {
-    match path.trim_end_matches('/') {
-        "" => "/".to_owned(),
-        trimmed => trimmed.to_owned(),
     }
 }

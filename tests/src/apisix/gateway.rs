@@ -113,7 +113,9 @@ impl Refusal {
         *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
         let content_type = http::HeaderValue::from_static(content_type);
         response.headers_mut().insert(CONTENT_TYPE, content_type);
-        response.headers_mut().extend(location.map(|location| (LOCATION, location)));
+        response
+            .headers_mut()
+            .extend(location.map(|location| (LOCATION, location)));
         response
     }
 }

@@ -48,7 +48,11 @@ mod tests {
 
     #[test]
     fn annotations_are_found_by_name_and_their_values_are_not_printed() {
-        let entries = [("csrf-key", "hunter2"), ("auth-type", "keyAuth"), ("csrf-key", "hunter3")];
+        let entries = [
+            ("csrf-key", "hunter2"),
+            ("auth-type", "keyAuth"),
+            ("csrf-key", "hunter3"),
+        ];
         let annotations = Annotations::new(entries.map(|(name, value)| (name.into(), value.into())));
         assert_eq!(annotations.get("auth-type"), Some("keyAuth"));
         assert_eq!(annotations.get("csrf-key"), Some("hunter3"));

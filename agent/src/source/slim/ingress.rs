@@ -6,7 +6,8 @@ use k8s_openapi::api::networking::v1;
 
 use super::{annotation, created, each};
 use crate::source::object::{
-    ANNOTATION_PREFIX, Annotations, Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, IngressTls, PortReference,
+    ANNOTATION_PREFIX, Annotations, Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, IngressTls,
+    PortReference,
 };
 
 /// The class as it was named before `spec.ingressClassName`.

@@ -387,9 +387,15 @@ fn an_annotation_changes_how_a_service_is_spoken_to_and_not_its_endpoints() {
     translator.apply(apply(INGRESS));
     translator.drain();
     let units = translator.translated_units();
-    translator.apply(apply(&annotated("kubectl.kubernetes.io/last-applied-configuration: all of it")));
+    translator.apply(apply(&annotated(
+        "kubectl.kubernetes.io/last-applied-configuration: all of it",
+    )));
     assert_eq!(short(&translator.drain()), Vec::<String>::new());
-    assert_eq!(translator.translated_units(), units, "what is not read is not looked at");
+    assert_eq!(
+        translator.translated_units(),
+        units,
+        "what is not read is not looked at"
+    );
 }
 
 #[test]
@@ -414,5 +420,8 @@ fn a_service_of_another_namespace_is_followed_there() {
     translator.apply(apply(&blog(SLICE)));
     assert_eq!(short(&translator.drain()), ["+EndpointSet web#80"]);
     translator.apply(delete(SLICE));
-    assert!(translator.drain().is_empty(), "nobody asks for that of the Ingress's own namespace");
+    assert!(
+        translator.drain().is_empty(),
+        "nobody asks for that of the Ingress's own namespace"
+    );
 }

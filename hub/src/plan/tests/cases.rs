@@ -168,17 +168,16 @@ fn timeouts_that_say_nothing_of_connecting_keep_the_paths_bound() {
     world.put(&name(ResourceKind::Route), leads.into());
     let two = routings::over(vec![routings::pods(0), routings::pods(1)]);
     let bound = two.bounds.connect.as_secs();
-    let table = [
-        (0, None, 60),
-        (0, Some(two.clone()), bound),
-        (7000, Some(two), 7),
-    ];
+    let table = [(0, None, 60), (0, Some(two.clone()), bound), (7000, Some(two), 7)];
     for (connect_ms, routing, wanted) in table {
         if let Some(routing) = routing {
             world.reach(&cluster("a"), routing);
         }
         world.put(&name(ResourceKind::Service), timeouts(connect_ms));
-        let upstream = world.objects.values().find(|object| object.id.kind == ObjectKind::Upstream);
+        let upstream = world
+            .objects
+            .values()
+            .find(|object| object.id.kind == ObjectKind::Upstream);
         let body: serde_json::Value = serde_json::from_str(upstream.unwrap().body.expose()).unwrap();
         let wanted = serde_json::json!({"connect": wanted, "send": 60, "read": 300});
         assert_eq!(body["timeout"], wanted, "{connect_ms}");

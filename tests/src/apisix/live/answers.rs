@@ -180,13 +180,28 @@ mod tests {
         let to = |status, location: &str| Some((status, Some(location.to_owned())));
         let table = [
             (json!({"cors": {}}), None),
-            (json!({"fault-injection": {"abort": {"http_status": 503}}}), Some((503, None))),
-            (abort(json!([[["request_method", "!", "in", ["GET"]]]])), Some((405, None))),
+            (
+                json!({"fault-injection": {"abort": {"http_status": 503}}}),
+                Some((503, None)),
+            ),
+            (
+                abort(json!([[["request_method", "!", "in", ["GET"]]]])),
+                Some((405, None)),
+            ),
             (abort(json!([[["request_method", "in", ["GET"]]]])), None),
             (json!({"ip-restriction": {"whitelist": ["10.0.0.0/8"]}}), None),
-            (json!({"ip-restriction": {"whitelist": ["192.0.2.1"]}}), Some((403, None))),
-            (json!({"ip-restriction": {"blacklist": ["10.1.2.3"]}}), Some((403, None))),
-            (json!({"redirect": {"http_to_https": true}}), to(308, "https://a.example.com/x?y=1")),
+            (
+                json!({"ip-restriction": {"whitelist": ["192.0.2.1"]}}),
+                Some((403, None)),
+            ),
+            (
+                json!({"ip-restriction": {"blacklist": ["10.1.2.3"]}}),
+                Some((403, None)),
+            ),
+            (
+                json!({"redirect": {"http_to_https": true}}),
+                to(308, "https://a.example.com/x?y=1"),
+            ),
             (json!({"redirect": {"uri": "/y$uri", "ret_code": 301}}), to(301, "/y/x")),
             (
                 json!({"redirect": {"uri": "/z"}, "ip-restriction": {"blacklist": ["::/0", "0.0.0.0/0"]}}),

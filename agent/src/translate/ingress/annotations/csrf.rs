@@ -11,6 +11,9 @@ pub(super) fn read(reader: &mut Reader<'_>) {
     }
     match reader.raw(known::CSRF_KEY) {
         Some(key) => reader.plugin("csrf", json!({"key": key})),
-        None => reader.refuse(known::CSRF_KEY, "is needed where enable-csrf is \"true\", and missing or empty"),
+        None => reader.refuse(
+            known::CSRF_KEY,
+            "is needed where enable-csrf is \"true\", and missing or empty",
+        ),
     }
 }

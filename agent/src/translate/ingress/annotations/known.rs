@@ -70,7 +70,7 @@ pub(super) fn check(reader: &mut Reader<'_>) {
         } else if value.trim().is_empty() {
             reader.idle(name, "is empty, which is the same as if it was not there");
         }
-}
+    }
 }
 
 /// By letters a whitelist is nearer to the blocklist, which is the opposite.
@@ -83,7 +83,9 @@ const SYNONYMS: [(&str, &str); 3] = [
 fn nearest(name: &str) -> Option<&'static str> {
     let translated = |name: String, (word, ours): (&str, &str)| name.replace(word, ours);
     let name = &SYNONYMS.into_iter().fold(name.to_owned(), translated);
-    let rated = ALL.iter().map(|known| (strsim::normalized_levenshtein(name, known), *known));
+    let rated = ALL
+        .iter()
+        .map(|known| (strsim::normalized_levenshtein(name, known), *known));
     let (alike, known) = rated.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
     (alike >= ALIKE).then_some(known)
 }

@@ -26,13 +26,7 @@ pub(super) fn plugin_set(reader: &mut Reader<'_>, ingress: &Name) -> Option<Key>
     );
     reader.report(known::PLUGIN_CONFIG_NAME, Fault::error("InvalidKind", message));
     let source = GroupKind::new("apisix.apache.org", "ApisixPluginConfig");
-    Some(Key::new(
-        ResourceKind::PluginSet,
-        &source,
-        &ingress.namespace,
-        name,
-        "",
-    ))
+    Some(Key::new(ResourceKind::PluginSet, &source, &ingress.namespace, name, ""))
 }
 
 /// The namespace of the services, where it is another one and the operator allows that.

@@ -90,11 +90,7 @@ fn headers(reader: &mut Reader<'_>) -> Map<String, Value> {
     headers
 }
 
-fn part<T>(
-    reader: &mut Reader<'_>,
-    name: &'static str,
-    parse: impl Fn(&str) -> Result<T, String>,
-) -> Option<Vec<T>> {
+fn part<T>(reader: &mut Reader<'_>, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
     match reader.list(name, parse) {
         Ok(parts) => parts,
         Err(message) => {

@@ -76,9 +76,7 @@ fn good_values_become_plugins_without_a_word() {
             json!({"proxy-rewrite": {"regex_uri": ["^/app/(?!x)(.*)", "/$1"]}}),
         ),
         (
-            &[
-                ("allowlist-source-range", "10.0.5.0/16, 127.0.0.1 ,fd00::/8,::1"),
-            ],
+            &[("allowlist-source-range", "10.0.5.0/16, 127.0.0.1 ,fd00::/8,::1")],
             json!({"ip-restriction": {"whitelist": ["10.0.5.0/16", "127.0.0.1", "fd00::/8", "::1"]}}),
         ),
         (
@@ -100,7 +98,10 @@ fn good_values_become_plugins_without_a_word() {
         (&[("auth-type", "keyAuth")], json!({"key-auth": {}})),
         (&[("auth-type", "basicAuth")], json!({"basic-auth": {}})),
         (
-            &[("auth-uri", "https://auth.example.com/verify?a=b"), ("auth-ssl-verify", "false")],
+            &[
+                ("auth-uri", "https://auth.example.com/verify?a=b"),
+                ("auth-ssl-verify", "false"),
+            ],
             json!({"forward-auth": {"uri": "https://auth.example.com/verify?a=b", "ssl_verify": false}}),
         ),
         (
@@ -173,7 +174,10 @@ fn good_values_become_settings_without_a_word() {
 #[test]
 fn a_bad_value_of_what_guards_closes_the_routes() {
     let table: &[(&[(&str, &str)], &str)] = &[
-        (&[("allowlist-source-range", "10.0.0.0/33")], "\"10.0.0.0/33\" is no IP address"),
+        (
+            &[("allowlist-source-range", "10.0.0.0/33")],
+            "\"10.0.0.0/33\" is no IP address",
+        ),
         (&[("allowlist-source-range", "10.0.0.0/08")], "\"10.0.0.0/08\""),
         (&[("allowlist-source-range", "10.0.0.0/+8")], "\"10.0.0.0/+8\""),
         (&[("allowlist-source-range", "10.0.0.1, office")], "\"office\""),
@@ -181,19 +185,31 @@ fn a_bad_value_of_what_guards_closes_the_routes() {
         (&[("allowlist-source-range", "::ffff:10.0.0.0/104")], "without dots"),
         (&[("blocklist-source-range", "fd00::/129")], "\"fd00::/129\""),
         (
-            &[("allowlist-source-range", "10.0.0.1"), ("blocklist-source-range", "10.0.0.2")],
+            &[
+                ("allowlist-source-range", "10.0.0.1"),
+                ("blocklist-source-range", "10.0.0.2"),
+            ],
             "APISIX takes one of the two",
         ),
-        (&[("auth-type", "jwtAuth")], "\"jwtAuth\" is neither keyAuth nor basicAuth"),
+        (
+            &[("auth-type", "jwtAuth")],
+            "\"jwtAuth\" is neither keyAuth nor basicAuth",
+        ),
         (&[("auth-type", "keyauth")], "\"keyauth\""),
         (&[("enable-csrf", "yes")], "neither \"true\" nor \"false\""),
         (&[("enable-csrf", "true")], "is needed where enable-csrf"),
-        (&[("enable-csrf", "true"), ("csrf-key", " ")], "is needed where enable-csrf"),
+        (
+            &[("enable-csrf", "true"), ("csrf-key", " ")],
+            "is needed where enable-csrf",
+        ),
         (&[("auth-uri", "auth.example.com")], "begins with http://"),
         (&[("auth-uri", "ftp://auth.example.com")], "begins with http://"),
         (&[("auth-uri", "http://a b/")], "begins with http://"),
         (&[("auth-uri", "http://a/"), ("auth-ssl-verify", "no")], "\"no\""),
-        (&[("auth-uri", "http://a/"), ("auth-request-headers", "a b")], "\"a b\" is no name"),
+        (
+            &[("auth-uri", "http://a/"), ("auth-request-headers", "a b")],
+            "\"a b\" is no name",
+        ),
         (&[("auth-uri", "http://a/"), ("auth-upstream-headers", ",")], "commas"),
         (&[("auth-uri", "http://a/"), ("auth-client-headers", "a:b")], "\"a:b\""),
         (&[("http-allow-methods", "GET POST")], "\"GET POST\" is no name"),
@@ -203,8 +219,14 @@ fn a_bad_value_of_what_guards_closes_the_routes() {
         (&[("http-redirect", "/")], "too short"),
         (&[("http-redirect", "/a\nb")], "control character"),
         (&[("rewrite-target", "new")], "does not begin with"),
-        (&[("rewrite-target-regex", "/(.*)")], "needs rewrite-target-regex-template"),
-        (&[("rewrite-target-regex-template", "/$1")], "needs rewrite-target-regex beside"),
+        (
+            &[("rewrite-target-regex", "/(.*)")],
+            "needs rewrite-target-regex-template",
+        ),
+        (
+            &[("rewrite-target-regex-template", "/$1")],
+            "needs rewrite-target-regex beside",
+        ),
         (
             &[("rewrite-target-regex", "/("), ("rewrite-target-regex-template", "/$1")],
             "is no regular expression",
@@ -218,7 +240,9 @@ fn a_bad_value_of_what_guards_closes_the_routes() {
     for (entries, wanted) in table {
         // What is right beside it must not open it again.
         let beside = [("enable-cors", "true"), ("rewrite-target", "/new")];
-        let beside = beside.iter().filter(|(name, _)| entries.iter().all(|(other, _)| other != name));
+        let beside = beside
+            .iter()
+            .filter(|(name, _)| entries.iter().all(|(other, _)| other != name));
         let all: Vec<_> = entries.iter().chain(beside).copied().collect();
         let (directives, faults) = read(&all);
         assert!(is_closed(&directives), "{entries:?}: {:?}", directives.plugins);
@@ -234,8 +258,14 @@ fn a_bad_value_of_any_other_is_left_out() {
     let rewriting = |name, value| vec![("enable-response-rewrite", "true"), (name, value)];
     let sharing = |name, value| vec![("enable-cors", "true"), (name, value)];
     let table = [
-        (sharing("cors-allow-origin", "example.com"), "\"example.com\" is no origin"),
-        (sharing("cors-allow-origin", "*,https://a.example.com"), "\"*\" is no origin"),
+        (
+            sharing("cors-allow-origin", "example.com"),
+            "\"example.com\" is no origin",
+        ),
+        (
+            sharing("cors-allow-origin", "*,https://a.example.com"),
+            "\"*\" is no origin",
+        ),
         (sharing("cors-allow-methods", ","), "commas"),
         (sharing("cors-allow-headers", "x\ny"), "control character"),
         (vec![("enable-cors", "on")], "\"on\" is neither"),
@@ -247,7 +277,10 @@ fn a_bad_value_of_any_other_is_left_out() {
         (vec![("upstream-send-timeout", "1.5s")], "between 1s and"),
         (rewriting("response-rewrite-status-code", "199"), "between 200 and 598"),
         (rewriting("response-rewrite-add-header", "X-A"), "is not NAME:VALUE"),
-        (rewriting("response-rewrite-add-header", "X-A:https://a"), "cannot be added"),
+        (
+            rewriting("response-rewrite-add-header", "X-A:https://a"),
+            "cannot be added",
+        ),
         (rewriting("response-rewrite-add-header", "X-A:b/"), "cannot be added"),
         (rewriting("response-rewrite-set-header", "a b:1"), "\"a b\" is no name"),
         (rewriting("response-rewrite-remove-header", "a:b"), "\"a:b\" is no name"),
@@ -279,10 +312,22 @@ fn a_bad_value_of_any_other_is_left_out() {
 #[test]
 fn what_does_nothing_is_said() {
     let table: &[(&[(&str, &str)], &[&str])] = &[
-        (&[("cors-allow-origin", "*")], &["cors-allow-origin: does nothing unless enable-cors"]),
-        (&[("csrf-key", "k"), ("enable-csrf", "false")], &["csrf-key: does nothing unless enable-csrf"]),
-        (&[("auth-ssl-verify", "true")], &["auth-ssl-verify: does nothing without auth-uri"]),
-        (&[("http-redirect-code", "302")], &["http-redirect-code: does nothing without http-redirect"]),
+        (
+            &[("cors-allow-origin", "*")],
+            &["cors-allow-origin: does nothing unless enable-cors"],
+        ),
+        (
+            &[("csrf-key", "k"), ("enable-csrf", "false")],
+            &["csrf-key: does nothing unless enable-csrf"],
+        ),
+        (
+            &[("auth-ssl-verify", "true")],
+            &["auth-ssl-verify: does nothing without auth-uri"],
+        ),
+        (
+            &[("http-redirect-code", "302")],
+            &["http-redirect-code: does nothing without http-redirect"],
+        ),
         (
             &[("http-to-https", "true"), ("http-redirect", "/x")],
             &["http-redirect: does nothing beside http-to-https"],
@@ -307,7 +352,10 @@ fn what_does_nothing_is_said() {
             &["response-rewrite-body: does nothing unless enable-response-rewrite"],
         ),
         (
-            &[("enable-response-rewrite", "true"), ("response-rewrite-body-base64", "true")],
+            &[
+                ("enable-response-rewrite", "true"),
+                ("response-rewrite-body-base64", "true"),
+            ],
             &[
                 "response-rewrite-body-base64: does nothing without response-rewrite-body",
                 "enable-response-rewrite: does nothing: no status",
@@ -341,7 +389,9 @@ fn names_that_are_not_known_are_reported_with_the_one_that_was_probably_meant() 
         assert_eq!(faults.len(), 1);
         let (severity, message) = &faults[0];
         assert!(
-            *severity == Severity::Error && message.contains("is not known and does nothing") && message.contains(wanted),
+            *severity == Severity::Error
+                && message.contains("is not known and does nothing")
+                && message.contains(wanted),
             "{message}"
         );
     }
@@ -377,7 +427,10 @@ fn services_of_another_namespace_need_the_operators_leave() {
     assert_eq!(faults, []);
     options.namespaces = Some(["shop".to_owned()].into());
     let (unwatched, faults) = read_with(&options, &[("svc-namespace", "blog")]);
-    assert!(is_closed(&unwatched) && faults[0].1.contains("not among those"), "{faults:?}");
+    assert!(
+        is_closed(&unwatched) && faults[0].1.contains("not among those"),
+        "{faults:?}"
+    );
 }
 
 #[test]
@@ -396,6 +449,9 @@ fn the_page_has_every_annotation() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/annotations.md");
     let page = std::fs::read_to_string(page).unwrap();
     for name in known::ALL {
-        assert!(page.contains(&format!("| `{name}` |")), "{name} is not in docs/annotations.md");
+        assert!(
+            page.contains(&format!("| `{name}` |")),
+            "{name} is not in docs/annotations.md"
+        );
     }
 }

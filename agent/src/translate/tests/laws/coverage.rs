@@ -238,13 +238,19 @@ fn note_annotations(world: &mut World) {
         services().any(|other| (&other.namespace, &other.name, &*other.section) == (&key.namespace, &key.name, port))
     });
     let seen = [
-        ("a route that is closed", routes().any(|(_, route)| route.backends.is_empty())),
+        (
+            "a route that is closed",
+            routes().any(|(_, route)| route.backends.is_empty()),
+        ),
         (
             "a route with plugins",
             routes().any(|(_, route)| !route.backends.is_empty() && !route.plugins.is_empty()),
         ),
         ("a service spoken to in two ways", two_ways),
-        ("a service of another namespace", routes().any(|(key, route)| elsewhere(key, &route))),
+        (
+            "a service of another namespace",
+            routes().any(|(key, route)| elsewhere(key, &route)),
+        ),
     ];
     for (what, seen) in seen {
         if seen {

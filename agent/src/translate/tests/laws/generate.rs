@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::super::fixture::{object, secret_of};
 use super::world::{Answer, Step};
 use crate::source::object::{
-    Annotations, EndpointSlice, Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, IngressTls, Name, PortReference,
-    Secret, Service, ServicePort, SliceEndpoint, SlicePort,
+    Annotations, EndpointSlice, Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, IngressTls, Name,
+    PortReference, Secret, Service, ServicePort, SliceEndpoint, SlicePort,
 };
 use crate::source::{Kind, Object, ObjectId};
 use hubline::model::{EndpointState, Node, NodeAddress, NodeAddressKind, Place, UnixSeconds};
