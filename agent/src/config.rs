@@ -39,6 +39,8 @@ pub struct AgentConfig {
     pub tls: Files,
     /// Which Ingresses are ours.
     pub ingress_class: IngressClassConfig,
+    /// Whether an Ingress may name Services of other namespaces (annotation `svc-namespace`).
+    pub cross_namespace_services: bool,
     /// Zone or region of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
@@ -169,6 +171,7 @@ impl Default for AgentConfig {
             hubs: Vec::new(),
             tls: Files::in_directory(Path::new("/etc/hubline/tls")),
             ingress_class: IngressClassConfig::default(),
+            cross_namespace_services: false,
             zone: None,
             addresses: Vec::new(),
             listen: (Ipv4Addr::LOCALHOST, 8081).into(),
@@ -287,6 +290,7 @@ impl AgentConfig {
             addresses: self.addresses.clone(),
             echo: Vec::new(),
             namespaces: kube.and_then(|kube| kube.namespaces.clone()),
+            cross_namespace_services: self.cross_namespace_services,
         })
     }
 }

@@ -4,6 +4,7 @@
 //! on purpose, since translate itself has none: the last good certificate of each Secret ([`secret`]), what was listed
 //! completely ([`listing`]), and what of it was never read (`unread`), because an error is not an empty list.
 
+mod demand;
 pub mod listing;
 pub mod secret;
 mod unread;
@@ -12,11 +13,12 @@ mod users;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use hubline::model::{Diagnostic, HostName, Node};
+use hubline::model::{Diagnostic, Node};
 
 use crate::few::Few;
-use crate::source::object::{EndpointSlice, Ingress, IngressClass, PortReference, Service};
+use crate::source::object::{EndpointSlice, Ingress, IngressClass, Service};
 use crate::source::{Coverage, Kind, Name, Object, ObjectId, SourceEvent};
+pub use demand::{SecretUse, ServiceDemand, ServiceUse, SettingsOverride};
 use listing::Listings;
 use secret::Secrets;
 use unread::Unread;
@@ -36,20 +38,6 @@ pub enum Unit {
     Node(Name),
     /// The cluster itself.
     Cluster,
-}
-
-/// The ports of one Service that one Ingress names, each with a field where it does.
-pub type ServiceUse = Few<PortReference, String>;
-
-/// What one Ingress wants of one Secret.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SecretUse {
-    /// Hosts to serve with it.
-    pub hosts: BTreeSet<HostName>,
-    /// Whether some entry names no host at all, so that the certificate's own names are taken.
-    pub own_names: bool,
-    /// The first field that names the Secret.
-    pub field: String,
 }
 
 /// See the module.

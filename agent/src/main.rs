@@ -55,6 +55,9 @@ struct Translate {
     cluster: ClusterId,
     /// Directory of YAML files.
     directory: PathBuf,
+    /// As `crossNamespaceServices: true` in the agent's configuration.
+    #[arg(long)]
+    cross_namespace_services: bool,
     /// Print private keys instead of their fingerprints.
     #[arg(long)]
     show_secrets: bool,
@@ -88,18 +91,17 @@ fn check_config(configuration: Configuration) -> Result<()> {
 }
 
 fn print_translation(translate: Translate) -> Result<()> {
-    let Translate {
-        cluster,
-        directory,
-        show_secrets,
-    } = translate;
-    let yaml = translation(cluster, &directory, show_secrets)?;
+    let options = TranslateOptions {
+        cross_namespace_services: translate.cross_namespace_services,
+        ..TranslateOptions::new(translate.cluster)
+    };
+    let yaml = translation(options, &translate.directory, translate.show_secrets)?;
     Ok(io::stdout().write_all(yaml.as_bytes())?)
 }
 
 /// The snapshot; diagnostics go to stderr and are no failure: they are what a dry run is for.
-fn translation(cluster: ClusterId, directory: &Path, show_secrets: bool) -> Result<String> {
-    let (snapshot, diagnostics) = dry_run(TranslateOptions::new(cluster), directory)?;
+fn translation(options: TranslateOptions, directory: &Path, show_secrets: bool) -> Result<String> {
+    let (snapshot, diagnostics) = dry_run(options, directory)?;
     for diagnostic in diagnostics {
         writeln!(io::stderr(), "{:?}: {diagnostic}", diagnostic.severity)?;
     }

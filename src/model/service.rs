@@ -103,7 +103,7 @@ pub struct BackendSettings {
 }
 
 /// Protocol towards endpoints.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names are the protocols")]
 pub enum Scheme {
@@ -151,8 +151,9 @@ pub enum HostHandling {
     Rewrite(String),
 }
 
-/// Timeouts in milliseconds, as APISIX's `connect`, `send` and `read`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Timeouts in milliseconds, as APISIX's `connect`, `send` and `read`. 0 says nothing: of a service that
+/// one is the hub's bound for the path where there is one, and else APISIX's own 60 s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Timeouts {
     /// To connect, in milliseconds.

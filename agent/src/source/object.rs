@@ -3,6 +3,8 @@
 //!
 //! Numbers and names stay as written; translate checks them and says what is wrong.
 
+mod annotations;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Kind;
 
+pub use annotations::{ANNOTATION_PREFIX, Annotations};
 pub use hubline::model::Node;
 
 /// Namespace and name of an object; cloning costs two reference counts.
@@ -98,6 +101,8 @@ pub struct Ingress {
     pub created: Option<UnixSeconds>,
     /// `spec.ingressClassName`, else the annotation `kubernetes.io/ingress.class`; never empty.
     pub class: Option<Box<str>>,
+    /// Those that begin with [`ANNOTATION_PREFIX`].
+    pub annotations: Annotations,
     /// `spec.defaultBackend`.
     pub default_backend: Option<IngressBackend>,
     /// `spec.rules`.

@@ -72,3 +72,19 @@ fn secrets_keep_nothing_but_a_certificate() {
     assert_eq!(&*secret.secret_type, "Opaque");
     assert!(!format!("{secret:?}").contains("hunter2"));
 }
+
+/// `kubectl apply` keeps the whole object in an annotation.
+#[test]
+fn ingresses_keep_no_annotations_but_those_that_are_read() {
+    let annotations = [
+        ("k8s.apisix.apache.org/use-regex", "true"),
+        ("kubectl.kubernetes.io/last-applied-configuration", "{}"),
+        ("k8s.apisix.apache.org.example.com/use-regex", "true"),
+    ];
+    let annotations = annotations.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut full = k8s_openapi::api::networking::v1::Ingress::default();
+    full.metadata.annotations = Some(annotations.into());
+    let ingress = slim::ingress::ingress(full);
+    let kept: Vec<_> = ingress.annotations.iter().collect();
+    assert_eq!(kept, [("use-regex", "true")]);
+}

@@ -2,33 +2,37 @@
 //!
 //! | Ingress | route |
 //! |---|---|
-//! | `Prefix` | [`PathMatch::Prefix`], a trailing slash makes no difference |
-//! | `Exact` | [`PathMatch::Exact`] |
-//! | `ImplementationSpecific` | [`PathMatch::Pattern`], as written |
+//! | `Prefix` | [`Prefix`](hubline::model::PathMatch::Prefix), a trailing slash makes no difference |
+//! | `Exact` | [`Exact`](hubline::model::PathMatch::Exact) |
+//! | `ImplementationSpecific` | [`Pattern`](hubline::model::PathMatch::Pattern), as written |
+//! | `ImplementationSpecific` and the annotation `use-regex` | [`Regex`](hubline::model::PathMatch::Regex) |
 //! | no path | `Prefix` of `/` |
 //! | no host | no host |
 //! | `defaultBackend` | every host and path, at [`DEFAULT_BACKEND_PRIORITY`] |
 //! | a rule with a host and no `http` | every path of the host to the `defaultBackend`, at that priority |
 //!
+//! Annotations say how the routes behave: see [`annotations`].
+//!
 //! Sections are `HOST|TYPE|PATH`. Neither a host nor a type can hold a `|`, so that no two matches share a section.
 
+mod annotations;
+mod paths;
 mod tls;
 
 use std::collections::BTreeMap;
 
-use hubline::model::{Backend, HostName, Key, PathMatch, ResourceKind, Route};
+use hubline::model::{Backend, HostName, Key, ResourceKind, Route};
 
 use super::rendered::{Fault, Rendered};
 use super::{TranslateOptions, class, service};
-use crate::index::{Index, SecretUse, ServiceUse};
-use crate::source::object::{Ingress, IngressBackend, IngressPath, IngressRule, PortReference};
+use crate::index::{Index, SecretUse, ServiceDemand, ServiceUse};
+use crate::source::object::{Ingress, IngressBackend, IngressPath, IngressRule};
 use crate::source::{Kind, Name};
+use annotations::Directives;
+use paths::{IMPLEMENTATION_SPECIFIC, Match, default_match, path_match};
 
 /// Priority of routes to a `defaultBackend`: below 0, which every other route of an Ingress has, with room between.
 pub const DEFAULT_BACKEND_PRIORITY: i32 = -1000;
-
-/// Longest path in bytes. nginx refuses request lines over 8 KiB, and a key's section (4,096) must hold a host too.
-const MAX_PATH_BYTES: usize = 3072;
 
 /// What an Ingress asks for of other objects.
 #[derive(Debug, Default)]
@@ -46,13 +50,19 @@ pub(super) fn render(index: &Index, options: &TranslateOptions, name: &Name) -> 
     let Some(ingress) = ingress.filter(|ingress| class::is_ours(index, options, ingress)) else {
         return Default::default();
     };
+    let (directives, faults) = Directives::read(options, name, &ingress.annotations);
     let mut translation = Translation {
         index,
         name,
         ingress,
+        directives,
         rendered: Rendered::default(),
         demand: Demand::default(),
     };
+    for (field, fault) in faults {
+        translation.report(field, fault);
+    }
+    translation.check_regex();
     for (at, rule) in ingress.rules.iter().enumerate() {
         translation.rule(at, rule);
     }
@@ -68,31 +78,9 @@ struct Translation<'a> {
     index: &'a Index,
     name: &'a Name,
     ingress: &'a Ingress,
+    directives: Directives,
     rendered: Rendered,
     demand: Demand,
-}
-
-/// What makes a route the one it is.
-struct Match<'a> {
-    host: Option<&'a HostName>,
-    /// `Prefix`, `Exact`, `ImplementationSpecific` or `default`.
-    word: &'a str,
-    path: PathMatch,
-    priority: i32,
-}
-
-impl Match<'_> {
-    fn section(&self) -> String {
-        let host = self.host.map_or("", HostName::as_str);
-        let path = match (&self.path, self.word) {
-            (_, "default") => "",
-            (
-                PathMatch::Exact(path) | PathMatch::Prefix(path) | PathMatch::Pattern(path) | PathMatch::Regex(path),
-                _,
-            ) => path,
-        };
-        format!("{host}|{}|{path}", self.word)
-    }
 }
 
 impl Translation<'_> {
@@ -108,6 +96,14 @@ impl Translation<'_> {
                 self.report(field, Fault::error("UnsupportedValue", error.to_string()));
                 None
             }
+        }
+    }
+
+    fn check_regex(&mut self) {
+        let mut paths = self.ingress.rules.iter().flat_map(|rule| rule.paths.iter().flatten());
+        if self.directives.regex && !paths.any(|path| *path.path_type == *IMPLEMENTATION_SPECIFIC) {
+            let (field, fault) = annotations::no_regex_path();
+            self.report(field, fault);
         }
     }
 
@@ -153,7 +149,7 @@ impl Translation<'_> {
     }
 
     fn path(&mut self, field: &str, host: Option<&HostName>, path: &IngressPath) {
-        match path_match(path) {
+        match path_match(path, self.directives.regex) {
             Ok((word, matched)) => {
                 let found = Match {
                     host,
@@ -181,20 +177,28 @@ impl Translation<'_> {
             let message = "host and path are the same as in an earlier entry, which stays in force";
             return self.report(field, Fault::warning("DuplicateMatch", message));
         }
-        let Some((service, websocket)) = self.backend(backend_field, backend) else {
-            return;
+        // What is closed leads nowhere, so that nothing is asked for.
+        let reached = match self.directives.closed {
+            true => None,
+            false => match self.backend(backend_field, backend) {
+                Some(reached) => Some(reached),
+                None => return,
+            },
         };
+        let websocket = reached.as_ref().is_some_and(|(_, websocket)| *websocket);
+        let backends = reached.map(|(service, _)| Backend { service, weight: 1 });
+        let directives = &self.directives;
         let route = Route {
             hosts: found.host.cloned().into_iter().collect(),
             paths: vec![found.path.clone()],
             methods: Vec::new(),
             conditions: Vec::new(),
             priority: found.priority,
-            backends: vec![Backend { service, weight: 1 }],
-            plugins: Vec::new(),
-            plugin_sets: Vec::new(),
+            backends: backends.into_iter().collect(),
+            plugins: directives.plugins.clone(),
+            plugin_sets: directives.plugin_sets.clone(),
             timeouts: None,
-            websocket,
+            websocket: websocket || directives.websocket,
             created: self.ingress.created,
         };
         self.rendered.entries.insert(key, route.into());
@@ -214,8 +218,16 @@ impl Translation<'_> {
                 return None;
             }
         };
-        let name = self.name.sibling(service);
-        self.ask_for(&name, port, field);
+        let name = match &self.directives.service_namespace {
+            Some(namespace) => Name::new(namespace, service),
+            None => self.name.sibling(service),
+        };
+        let settings = self.directives.settings;
+        let port = ServiceDemand {
+            port: port.clone(),
+            settings,
+        };
+        self.ask_for(&name, &port, field);
         if service::is_unread(self.index, &name) {
             return None;
         }
@@ -223,55 +235,15 @@ impl Translation<'_> {
             .index
             .services
             .get(&name)
-            .and_then(|service| service::resolve(service, port));
+            .and_then(|service| service::resolve(service, &port.port));
         let websocket = resolved.as_ref().is_some_and(service::ResolvedPort::is_websocket);
-        Some((service::key(&name, resolved.as_ref(), port), websocket))
+        Some((service::key(&name, resolved.as_ref(), &port), websocket))
     }
 
-    fn ask_for(&mut self, service: &Name, port: &PortReference, field: &str) {
+    fn ask_for(&mut self, service: &Name, port: &ServiceDemand, field: &str) {
         let ports = self.demand.services.entry(service.clone()).or_default();
         if !ports.contains_key(port) {
             ports.insert(port.clone(), format!("{field}.service"));
         }
-    }
-}
-
-fn default_match(host: Option<&HostName>) -> Match<'_> {
-    Match {
-        host,
-        word: "default",
-        path: PathMatch::Pattern("/*".to_owned()),
-        priority: DEFAULT_BACKEND_PRIORITY,
-    }
-}
-
-/// How a path is compared; else the field that is wrong and why.
-fn path_match(path: &IngressPath) -> Result<(&'static str, PathMatch), (&'static str, String)> {
-    let text = path.path.as_ref();
-    if text.len() > MAX_PATH_BYTES {
-        let message = format!("has {} bytes, at most {MAX_PATH_BYTES} are allowed", text.len());
-        return Err(("path", message));
-    }
-    if !text.is_empty() && !text.starts_with('/') {
-        return Err(("path", format!("{text:?} does not begin with \"/\"")));
-    }
-    match (path.path_type.as_ref(), text) {
-        ("Prefix" | "ImplementationSpecific", "") => Ok(("Prefix", PathMatch::Prefix("/".to_owned()))),
-        ("Prefix", _) => Ok(("Prefix", PathMatch::Prefix(without_trailing_slash(text)))),
-        ("Exact", "") => Err(("path", "an exact path is needed, beginning with \"/\"".to_owned())),
-        ("Exact", _) => Ok(("Exact", PathMatch::Exact(text.to_owned()))),
-        ("ImplementationSpecific", _) => Ok(("ImplementationSpecific", PathMatch::Pattern(text.to_owned()))),
-        (other, _) => {
-            let message = format!("{other:?} is not one of Prefix, Exact, ImplementationSpecific");
-            Err(("pathType", message))
-        }
-    }
-}
-
-/// Kubernetes: a trailing slash of a prefix is ignored.
-fn without_trailing_slash(path: &str) -> String {
-    match path.trim_end_matches('/') {
-        "" => "/".to_owned(),
-        trimmed => trimmed.to_owned(),
     }
 }

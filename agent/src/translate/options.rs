@@ -22,6 +22,9 @@ pub struct TranslateOptions {
     pub echo: Vec<String>,
     /// Namespaces that are looked at; none means all.
     pub namespaces: Option<BTreeSet<String>>,
+    /// Whether an Ingress may name Services of other namespaces (annotation `svc-namespace`): Kubernetes lets no Ingress
+    /// do that, and the other namespace has no say in it.
+    pub cross_namespace_services: bool,
 }
 
 impl TranslateOptions {
@@ -39,6 +42,7 @@ impl TranslateOptions {
             addresses: Vec::new(),
             echo: Vec::new(),
             namespaces: None,
+            cross_namespace_services: false,
         }
     }
 }

@@ -3,6 +3,9 @@
 //! Each gives a [`Service`] and the [`EndpointSet`] of the same key. A service or port that is not there gives both as
 //! well: the service says why it is empty, so that its neighbours are not hidden and the route has somewhere to point.
 //!
+//! An Ingress may want a port spoken to in a way of its own ([`ServiceDemand`]): that is one more service, of the same
+//! endpoints.
+//!
 //! `appProtocol` chooses the scheme: `https` and `kubernetes.io/wss` → https, `grpc` and `kubernetes.io/h2c` → grpc
 //! (the only way in which APISIX speaks HTTP/2 without TLS), `grpcs` → grpcs, anything else → http.
 
@@ -13,7 +16,7 @@ use hubline::model::{
 
 use super::endpoints;
 use super::rendered::{Fault, Rendered};
-use crate::index::Index;
+use crate::index::{Index, ServiceDemand};
 use crate::source::object::{self, PortReference};
 use crate::source::{Kind, Name};
 
@@ -89,11 +92,25 @@ fn external_port(service: &object::Service, reference: &PortReference) -> Option
     })
 }
 
-/// The key of a referred port: its number, or the reference itself where it leads nowhere.
-pub(super) fn key(name: &Name, resolved: Option<&ResolvedPort>, reference: &PortReference) -> Key {
-    let section = resolved.map_or_else(|| reference.to_string(), ResolvedPort::section);
-    let source = Kind::Service.group_kind();
-    Key::new(ResourceKind::Service, &source, &name.namespace, &name.name, &section)
+/// The key of a referred port spoken to in some way: its number, or the reference itself where it leads nowhere, and
+/// what is said of the way.
+pub(super) fn key(name: &Name, resolved: Option<&ResolvedPort>, demand: &ServiceDemand) -> Key {
+    let section = port_section(resolved, &demand.port) + &demand.settings.section();
+    resource_key(ResourceKind::Service, name, &section)
+}
+
+/// The endpoints of a port are the same in whatever way it is spoken to.
+fn endpoints_key(name: &Name, resolved: Option<&ResolvedPort>, reference: &PortReference) -> Key {
+    resource_key(ResourceKind::EndpointSet, name, &port_section(resolved, reference))
+}
+
+fn resource_key(kind: ResourceKind, name: &Name, section: &str) -> Key {
+    Key::new(kind, &Kind::Service.group_kind(), &name.namespace, &name.name, section)
+}
+
+/// What is said of the way begins with one `|`: a reference that has one itself, which no port's name can, has two.
+fn port_section(resolved: Option<&ResolvedPort>, reference: &PortReference) -> String {
+    resolved.map_or_else(|| reference.to_string().replace('|', "||"), ResolvedPort::section)
 }
 
 /// Whether a service is not known and may yet exist: then the hub keeps what it has of it and of the routes to it.
@@ -107,12 +124,8 @@ pub(super) fn render(index: &Index, name: &Name) -> Rendered {
         return rendered;
     }
     for (ingress, usage) in index.service_users.of(name).into_iter().flatten() {
-        for (reference, field) in usage {
-            let reference = Reference {
-                ingress,
-                field,
-                port: reference,
-            };
+        for (demand, field) in usage {
+            let reference = Reference { ingress, field, demand };
             port(&mut rendered, index, name, &reference);
         }
     }
@@ -123,14 +136,15 @@ pub(super) fn render(index: &Index, name: &Name) -> Rendered {
 struct Reference<'a> {
     ingress: &'a Name,
     field: &'a str,
-    port: &'a PortReference,
+    demand: &'a ServiceDemand,
 }
 
 /// One reference's service and endpoints; several references may lead to the same.
 fn port(rendered: &mut Rendered, index: &Index, name: &Name, reference: &Reference<'_>) {
     let service = index.services.get(name);
-    let port = service.and_then(|service| resolve(service, reference.port));
-    let problem = problem(name, service, port.as_ref(), reference.port);
+    let demand = reference.demand;
+    let port = service.and_then(|service| resolve(service, &demand.port));
+    let problem = problem(name, service, port.as_ref(), &demand.port);
     let (ingress, field) = (reference.ingress, reference.field);
     let unresolved = problem.as_ref().map(|problem| {
         Box::new(Unresolved {
@@ -141,7 +155,7 @@ fn port(rendered: &mut Rendered, index: &Index, name: &Name, reference: &Referen
     if let Some(problem) = problem {
         rendered.report(Kind::Ingress, ingress, field, problem);
     }
-    let key = key(name, port.as_ref(), reference.port);
+    let key = key(name, port.as_ref(), demand);
     if rendered.entries.contains_key(&key) || is_unread(index, name) {
         return;
     }
@@ -149,14 +163,8 @@ fn port(rendered: &mut Rendered, index: &Index, name: &Name, reference: &Referen
         (Some(port), None) => endpoints::of_port(rendered, index, name, port),
         _ => EndpointSet::default(),
     };
-    let endpoints_key = key.with_kind(ResourceKind::EndpointSet);
-    let model = model(
-        service,
-        port.as_ref(),
-        reference.port,
-        unresolved,
-        endpoints_key.clone(),
-    );
+    let endpoints_key = endpoints_key(name, port.as_ref(), &demand.port);
+    let model = model(service, port.as_ref(), demand, unresolved, endpoints_key.clone());
     // What has no slice here may have one that could not be read: the hub keeps the addresses that it has.
     let looked_up = model.unresolved.is_none() && model.external_name.is_none();
     if !(looked_up && endpoints.endpoints.is_empty() && index.unread.affects(Kind::EndpointSlice)) {
@@ -219,17 +227,22 @@ fn no_port(name: &Name, service: &object::Service, reference: &PortReference) ->
 fn model(
     service: Option<&object::Service>,
     port: Option<&ResolvedPort>,
-    reference: &PortReference,
+    demand: &ServiceDemand,
     unresolved: Option<Box<Unresolved>>,
     endpoints: Key,
 ) -> Service {
+    let mut settings = BackendSettings {
+        scheme: scheme(port.and_then(|port| port.app_protocol.as_deref())),
+        ..BackendSettings::default()
+    };
+    demand.settings.apply(&mut settings);
     let external = service.and_then(|service| service.external_name.as_deref());
     let local = service.is_some_and(|service| service.local_traffic_only);
     let balancer = service
         .map(|service| service.load_balancer.as_slice())
         .unwrap_or_default();
     Service {
-        port: port.map_or_else(|| unresolved_port(reference), service_port),
+        port: port.map_or_else(|| unresolved_port(&demand.port), service_port),
         endpoints,
         external_name: external.and_then(|name| HostName::new(name).ok()),
         node_port: port.and_then(|port| port.node_port),
@@ -239,10 +252,7 @@ fn model(
             TrafficPolicy::Cluster
         },
         load_balancer_addresses: balancer.iter().map(|address| address.as_ref().to_owned()).collect(),
-        settings: BackendSettings {
-            scheme: scheme(port.and_then(|port| port.app_protocol.as_deref())),
-            ..BackendSettings::default()
-        },
+        settings,
         unresolved,
     }
 }

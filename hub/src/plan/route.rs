@@ -11,6 +11,7 @@ use super::manner::Manner;
 use super::paths::{Part, parts};
 use super::plugins;
 use super::scope::{Rendered, Scope, fields};
+use super::upstream::within;
 use crate::cluster::check::{self, METHODS, SPLIT};
 use crate::object::{Object, ObjectId, ObjectKind};
 use crate::view::ProblemKind;
@@ -76,7 +77,7 @@ fn common(scope: &Scope<'_>, route: &Route) -> Result<Common, Box<Rendered>> {
     check_references(scope, route)?;
     let mut body = fields(json!({"status": 1, "enable_websocket": route.websocket}));
     if let Some(timeouts) = route.timeouts {
-        body.insert("timeout".to_owned(), timeout(timeouts));
+        body.insert("timeout".to_owned(), timeout(within(scope.routing, timeouts)));
     }
     if !route.methods.is_empty() {
         body.insert("methods".to_owned(), methods(scope, route)?);

@@ -105,21 +105,35 @@ pub(super) fn bounded(routing: &Routing, body: &mut Map<String, Value>) {
         return;
     }
     let Bounds {
-        connect,
-        retries,
-        retry_timeout,
+        retries, retry_timeout, ..
     } = routing.bounds;
-    let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let timeouts = Timeouts {
-        connect_ms: milliseconds(connect),
-        // APISIX's own defaults.
-        send_ms: 60_000,
-        read_ms: 60_000,
+    // Of 0 APISIX's own defaults are made.
+    let unsaid = Timeouts {
+        connect_ms: 0,
+        send_ms: 0,
+        read_ms: 0,
     };
-    body.entry("timeout").or_insert_with(|| timeout(timeouts));
+    body.entry("timeout")
+        .or_insert_with(|| timeout(within(routing, unsaid)));
     body.entry("retries").or_insert(json!(retries));
     body.entry("retry_timeout")
         .or_insert_with(|| seconds(milliseconds(retry_timeout)));
+}
+
+/// Timeouts with the bound for a connection where they say nothing of that and a path may fail: who asks for a longer
+/// read has not asked to wait longer for a path that is gone.
+pub(super) fn within(routing: &Routing, timeouts: Timeouts) -> Timeouts {
+    if timeouts.connect_ms > 0 || routing.paths.len() < 2 {
+        return timeouts;
+    }
+    Timeouts {
+        connect_ms: milliseconds(routing.bounds.connect),
+        ..timeouts
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// By TCP: a node that answers is one that is reached, whatever it says; and checks with TLS would show no client
@@ -153,7 +167,7 @@ fn settings(scope: &Scope<'_>, service: &Service, manner: &Manner, rendered: &mu
     let mut wrong = balancing(&settings.load_balancing, &mut body);
     wrong.extend(manner.write(&mut body));
     if let Some(timeouts) = settings.timeouts {
-        body.insert("timeout".to_owned(), timeout(timeouts));
+        body.insert("timeout".to_owned(), timeout(within(scope.routing, timeouts)));
     }
     if let Some(retries) = settings.retries {
         body.insert("retries".to_owned(), json!(retries));

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, SERVER};
+use http::header::{CONTENT_TYPE, LOCATION, SERVER};
 use http::{Request, Response};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::admin::html_page;
+use super::live::answers::Answer;
 use super::live::facts::{Facts, authority};
 use super::live::{Decision, NoDecision};
 use super::server::SERVER_NAME;
@@ -69,6 +70,7 @@ fn decide(shared: &Shared, client: &Client, request: &Request<Incoming>) -> Resu
 
 fn refusal(reason: NoDecision) -> Refusal {
     match reason {
+        NoDecision::Answered(answer) => Refusal::Plugin(answer),
         NoDecision::NoRoute => Refusal::NoRoute,
         NoDecision::NoService => Refusal::Page(404),
         NoDecision::NoUpstream => Refusal::Page(502),
@@ -80,6 +82,8 @@ fn refusal(reason: NoDecision) -> Refusal {
 /// What the gateway answers by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Refusal {
+    /// what a plugin answers
+    Plugin(Answer),
     NoRoute,
     /// a `traffic-split` names this upstream, which is not there
     SplitToNowhere(String),
@@ -90,7 +94,12 @@ enum Refusal {
 impl Refusal {
     fn into_response(self) -> Response<ProxyBody> {
         let plain = "text/plain; charset=utf-8";
+        let location = match &self {
+            Refusal::Plugin(answer) => answer.location.as_ref().and_then(|location| location.parse().ok()),
+            _ => None,
+        };
         let (status, content_type, text) = match self {
+            Refusal::Plugin(answer) => (answer.status, plain, String::new()),
             Refusal::NoRoute => (404, plain, "{\"error_msg\":\"404 Route Not Found\"}\n".to_owned()),
             Refusal::SplitToNowhere(id) => (
                 500,
@@ -104,6 +113,9 @@ impl Refusal {
         *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
         let content_type = http::HeaderValue::from_static(content_type);
         response.headers_mut().insert(CONTENT_TYPE, content_type);
+        response
+            .headers_mut()
+            .extend(location.map(|location| (LOCATION, location)));
         response
     }
 }

@@ -14,6 +14,7 @@ use super::kind::Kind;
 use super::references::References;
 use super::store::Store;
 
+pub(crate) mod answers;
 pub(crate) mod balancer;
 pub(crate) mod checks;
 pub(crate) mod facts;
@@ -27,6 +28,7 @@ mod split;
 mod turns;
 pub(crate) mod upstream;
 
+use answers::Answer;
 use facts::Facts;
 use global::GlobalRules;
 use plugins::Plugins;
@@ -72,6 +74,8 @@ pub(crate) struct Decision {
 /// Why a request goes nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NoDecision {
+    /// a plugin of the route answers by itself
+    Answered(Answer),
     /// no route matches
     NoRoute,
     /// the route's service is not there
@@ -143,6 +147,9 @@ impl Live {
         let layers = self.layers(route)?;
         let variable = |name: &str| route.variable(facts, name);
         let diverted = self.diverted(Some(route), facts)?;
+        if let Some(answer) = answers::answer(layers.plugins(), &variable) {
+            return Err(NoDecision::Answered(answer));
+        }
         let split = plugins::first(layers.plugins(), |plugins| plugins.split.as_ref());
         let split = split.and_then(|split| split.running(&variable));
         let chosen = split.map_or(Ok(None), |split| split.choose(&variable, &self.upstreams))?;

@@ -1,10 +1,13 @@
 //! Ingress and IngressClass.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::networking::v1;
 
 use super::{annotation, created, each};
 use crate::source::object::{
-    Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, IngressTls, PortReference,
+    ANNOTATION_PREFIX, Annotations, Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, IngressTls,
+    PortReference,
 };
 
 /// The class as it was named before `spec.ingressClassName`.
@@ -18,10 +21,20 @@ pub(in crate::source) fn ingress(full: v1::Ingress) -> Ingress {
     Ingress {
         created: created(&full.metadata),
         class: class.map(Into::into),
+        annotations: annotations(full.metadata.annotations.unwrap_or_default()),
         default_backend: spec.default_backend.map(backend),
         rules: each(spec.rules.unwrap_or_default(), rule),
         tls: each(spec.tls.unwrap_or_default(), tls),
     }
+}
+
+/// All others are left out: `kubectl apply` keeps the whole object in one of them.
+fn annotations(all: BTreeMap<String, String>) -> Annotations {
+    let ours = all.into_iter().filter_map(|(name, value)| {
+        let name = name.strip_prefix(ANNOTATION_PREFIX)?;
+        Some((name.into(), value.into()))
+    });
+    Annotations::new(ours)
 }
 
 fn rule(full: v1::IngressRule) -> IngressRule {

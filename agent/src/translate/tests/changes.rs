@@ -3,6 +3,7 @@
 use super::fixture::*;
 use super::*;
 use crate::source::{Coverage, Fetch, Object};
+use hubline::model::ResourceKind;
 
 #[test]
 fn nothing_is_published_before_every_kind_was_listed_or_failed() {
@@ -366,4 +367,61 @@ pub(super) fn selected() -> (Translator, Output) {
     translator.apply(SourceEvent::End { kind, coverage });
     let output = translator.drain();
     (translator, output)
+}
+
+fn annotated(annotation: &str) -> String {
+    let metadata = format!("metadata: {{name: web, namespace: shop, annotations: {{{annotation}}}}}");
+    INGRESS.replace("metadata: {name: web, namespace: shop}", &metadata)
+}
+
+#[test]
+fn an_annotation_changes_how_a_service_is_spoken_to_and_not_its_endpoints() {
+    let (mut translator, _) = started(&shop());
+    translator.apply(apply(&annotated("k8s.apisix.apache.org/upstream-scheme: https")));
+    let changed = [
+        "+Route web#web.example.com|Prefix|/",
+        "+Service web#80|scheme=https",
+        "-Service web#80",
+    ];
+    assert_eq!(short(&translator.drain()), changed);
+    translator.apply(apply(INGRESS));
+    translator.drain();
+    let units = translator.translated_units();
+    translator.apply(apply(&annotated(
+        "kubectl.kubernetes.io/last-applied-configuration: all of it",
+    )));
+    assert_eq!(short(&translator.drain()), Vec::<String>::new());
+    assert_eq!(
+        translator.translated_units(),
+        units,
+        "what is not read is not looked at"
+    );
+}
+
+#[test]
+fn a_service_of_another_namespace_is_followed_there() {
+    let mut translator = Translator::new(TranslateOptions {
+        cross_namespace_services: true,
+        ..options()
+    });
+    let blog = |yaml: &str| yaml.replace("namespace: shop", "namespace: blog");
+    let ingress = annotated("k8s.apisix.apache.org/svc-namespace: blog");
+    let objects = objects(&[&ingress, SERVICE, SLICE, &blog(SERVICE)].join("\n---\n"));
+    for event in listing(&objects, None) {
+        translator.apply(event);
+    }
+    let namespaces = |output: &Output| -> Vec<String> {
+        let keys = output.upserts.iter().map(|entry| &entry.key);
+        let of = |kind| keys.clone().filter(move |key| key.kind == kind);
+        let services = of(ResourceKind::Service).chain(of(ResourceKind::EndpointSet));
+        services.map(|key| key.namespace.to_string()).collect()
+    };
+    assert_eq!(namespaces(&translator.drain()), ["blog", "blog"]);
+    translator.apply(apply(&blog(SLICE)));
+    assert_eq!(short(&translator.drain()), ["+EndpointSet web#80"]);
+    translator.apply(delete(SLICE));
+    assert!(
+        translator.drain().is_empty(),
+        "nobody asks for that of the Ingress's own namespace"
+    );
 }

@@ -1,6 +1,6 @@
 //! Single cases: what one change costs, and what happens to what is wrong.
 
-use hubline::model::{GlobalRule, Resource, ResourceKind};
+use hubline::model::{GlobalRule, Resource, ResourceKind, Timeouts};
 
 use super::routings;
 use super::world::*;
@@ -146,6 +146,42 @@ fn paths_touch_the_upstreams_of_their_cluster_alone() {
     assert!(body.contains("\"retry_timeout\":3"), "{body}");
     assert!(world.reach(&cluster("b"), second.clone()).objects.is_empty());
     assert_eq!(world.reach(&cluster("a"), second).objects.len(), 1000);
+}
+
+/// Who asks for a longer read has not asked to wait longer for a path that is gone.
+#[test]
+fn timeouts_that_say_nothing_of_connecting_keep_the_paths_bound() {
+    let mut world = World::new();
+    let timeouts = |connect_ms| {
+        let Resource::Service(mut service) = service("web", None) else {
+            panic!("no service")
+        };
+        service.settings.timeouts = Some(Timeouts {
+            connect_ms,
+            send_ms: 0,
+            read_ms: 300_000,
+        });
+        Resource::Service(service)
+    };
+    let name = |kind| key(kind, "web");
+    let leads = route("h.example.com", &[prefix("/")], &["web"]);
+    world.put(&name(ResourceKind::Route), leads.into());
+    let two = routings::over(vec![routings::pods(0), routings::pods(1)]);
+    let bound = two.bounds.connect.as_secs();
+    let table = [(0, None, 60), (0, Some(two.clone()), bound), (7000, Some(two), 7)];
+    for (connect_ms, routing, wanted) in table {
+        if let Some(routing) = routing {
+            world.reach(&cluster("a"), routing);
+        }
+        world.put(&name(ResourceKind::Service), timeouts(connect_ms));
+        let upstream = world
+            .objects
+            .values()
+            .find(|object| object.id.kind == ObjectKind::Upstream);
+        let body: serde_json::Value = serde_json::from_str(upstream.unwrap().body.expose()).unwrap();
+        let wanted = serde_json::json!({"connect": wanted, "send": 60, "read": 300});
+        assert_eq!(body["timeout"], wanted, "{connect_ms}");
+    }
 }
 
 #[test]

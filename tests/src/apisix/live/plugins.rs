@@ -1,8 +1,8 @@
-//! The plugins of one object, compiled: the two that the stand-in runs. All others are not looked
-//! at.
+//! The plugins of one object, compiled: those that the stand-in runs. All others are not looked at.
 
 use serde_json::Value;
 
+use super::answers::Answers;
 use super::rewrite::ProxyRewrite;
 use super::split::TrafficSplit;
 use crate::apisix::expression::Expression;
@@ -12,6 +12,7 @@ use crate::apisix::expression::Expression;
 pub(crate) struct Plugins {
     pub(super) split: Option<Plugin<TrafficSplit>>,
     pub(super) rewrite: Option<Plugin<ProxyRewrite>>,
+    pub(super) answers: Answers,
 }
 
 /// A plugin, and when it runs.
@@ -28,12 +29,13 @@ impl Plugins {
         Self {
             split: Plugin::named(plugins, "traffic-split", TrafficSplit::new),
             rewrite: Plugin::named(plugins, "proxy-rewrite", ProxyRewrite::new),
+            answers: Answers::new(plugins),
         }
     }
 }
 
 impl<T> Plugin<T> {
-    fn named(plugins: &Value, name: &str, compile: fn(&Value) -> T) -> Option<Self> {
+    pub(super) fn named(plugins: &Value, name: &str, compile: fn(&Value) -> T) -> Option<Self> {
         let configuration = plugins.get(name)?;
         let meta = &configuration["_meta"];
         let filter = meta.get("filter").map(Expression::compile);

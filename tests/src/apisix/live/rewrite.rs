@@ -1,7 +1,8 @@
 //! The plugin `proxy-rewrite`, as far as it is needed here: path, host and headers of what is sent
-//! on. Variables in values, `regex_uri` and `method` are not looked at.
+//! on. Variables in values, `method` and all but the first pair of `regex_uri` are not looked at.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use regex::Regex;
 use serde_json::{Map, Value};
 
 /// A `proxy-rewrite` in force.
@@ -9,6 +10,8 @@ use serde_json::{Map, Value};
 pub(crate) struct ProxyRewrite {
     /// path, with a query or without; the client's query is kept behind it
     uri: Option<String>,
+    /// expression and template for a path, where there is no `uri`
+    regex: Option<(String, String)>,
     pub(crate) host: Option<String>,
     set: Vec<(HeaderName, HeaderValue)>,
     add: Vec<(HeaderName, HeaderValue)>,
@@ -24,6 +27,7 @@ impl ProxyRewrite {
         let removed = headers["remove"].as_array().into_iter().flatten();
         Self {
             uri: text("uri"),
+            regex: pair(&configuration["regex_uri"]),
             host: text("host"),
             set: pairs(if with_verbs { &headers["set"] } else { headers }),
             add: pairs(&headers["add"]),
@@ -33,13 +37,25 @@ impl ProxyRewrite {
 
     /// The target to send instead of `target`.
     pub(crate) fn target(&self, target: &str) -> String {
-        let Some(uri) = &self.uri else {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let Some(uri) = self.uri.clone().or_else(|| self.substituted(path)) else {
             return target.to_owned();
         };
+        if query.is_empty() {
+            return uri;
+        }
         let separator = if uri.contains('?') { '&' } else { '?' };
-        target
-            .split_once('?')
-            .map_or_else(|| uri.clone(), |(_, query)| format!("{uri}{separator}{query}"))
+        format!("{uri}{separator}{query}")
+    }
+
+    /// The path with what the expression finds replaced by the template.
+    fn substituted(&self, path: &str) -> Option<String> {
+        let (pattern, template) = self.regex.as_ref()?;
+        let pattern = Regex::new(pattern).ok()?;
+        // `$1` as PCRE reads it: followed by anything.
+        let group = Regex::new(r"\$(\d+)").ok()?;
+        let template = group.replace_all(template, "$${$1}");
+        Some(pattern.replace(path, &*template).into_owned())
     }
 
     /// Adds, sets and removes, in that order.
@@ -54,6 +70,11 @@ impl ProxyRewrite {
             headers.remove(name);
         }
     }
+}
+
+/// The first two of a list of texts.
+fn pair(value: &Value) -> Option<(String, String)> {
+    Some((value.get(0)?.as_str()?.to_owned(), value.get(1)?.as_str()?.to_owned()))
 }
 
 fn pairs(value: &Value) -> Vec<(HeaderName, HeaderValue)> {
@@ -79,6 +100,9 @@ mod tests {
             (json!({"uri": "/z"}), "/x", "/z"),
             (json!({"uri": "/z?b=2"}), "/x?a=1", "/z?b=2&a=1"),
             (json!({"host": "h"}), "/x?a=1", "/x?a=1"),
+            (json!({"regex_uri": ["^/x/(.*)", "/z/$1y"]}), "/x/q?a=1", "/z/qy?a=1"),
+            (json!({"regex_uri": ["^/x/(.*)", "/z/$1"], "uri": "/u"}), "/x/q", "/u"),
+            (json!({"regex_uri": ["^/x/(.*)", "/z/$1"]}), "/y", "/y"),
         ];
         for (configuration, target, wanted) in table {
             let rewrite = ProxyRewrite::new(&configuration);

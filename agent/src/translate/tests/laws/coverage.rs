@@ -38,7 +38,7 @@ const OF_EVERY_KIND: [&str; 19] = [
 ];
 
 /// What must be seen besides.
-const ONCE: [&str; 35] = [
+const ONCE: [&str; 39] = [
     "asked: found, unknown",
     "asked: found, known",
     "asked: not found, unknown",
@@ -58,6 +58,10 @@ const ONCE: [&str; 35] = [
     "two Ingresses claim the same",
     "two Ingresses share a service",
     "a service of a name",
+    "a route that is closed",
+    "a route with plugins",
+    "a service spoken to in two ways",
+    "a service of another namespace",
     "several slices of a service",
     "IPv4 and IPv6 of a service",
     "a slice changes its service",
@@ -208,6 +212,47 @@ fn note_ingresses(world: &mut World) {
         ("two Ingresses share a service", shared),
         ("a service of a name", external),
     ] {
+        if seen {
+            world.hit(what);
+        }
+    }
+    note_annotations(world);
+}
+
+fn note_annotations(world: &mut World) {
+    let resources = &world.held.resources;
+    let routes = || {
+        let route = |(key, resource): (_, &Resource)| match resource {
+            Resource::Route(route) => Some((key, route.clone())),
+            _ => None,
+        };
+        resources.iter().filter_map(route)
+    };
+    let elsewhere = |key: &Key, route: &hubline::model::Route| {
+        let mut services = route.backends.iter().map(|backend| &backend.service.namespace);
+        services.any(|namespace| *namespace != key.namespace)
+    };
+    let services = || resources.keys().filter(|key| key.kind == ResourceKind::Service);
+    let overridden = services().filter_map(|key| Some((key, key.section.split_once('|')?.0)));
+    let two_ways = overridden.into_iter().any(|(key, port)| {
+        services().any(|other| (&other.namespace, &other.name, &*other.section) == (&key.namespace, &key.name, port))
+    });
+    let seen = [
+        (
+            "a route that is closed",
+            routes().any(|(_, route)| route.backends.is_empty()),
+        ),
+        (
+            "a route with plugins",
+            routes().any(|(_, route)| !route.backends.is_empty() && !route.plugins.is_empty()),
+        ),
+        ("a service spoken to in two ways", two_ways),
+        (
+            "a service of another namespace",
+            routes().any(|(key, route)| elsewhere(key, &route)),
+        ),
+    ];
+    for (what, seen) in seen {
         if seen {
             world.hit(what);
         }

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::super::fixture::{object, secret_of};
 use super::world::{Answer, Step};
 use crate::source::object::{
-    EndpointSlice, Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, IngressTls, Name, PortReference,
-    Secret, Service, ServicePort, SliceEndpoint, SlicePort,
+    Annotations, EndpointSlice, Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, IngressTls, Name,
+    PortReference, Secret, Service, ServicePort, SliceEndpoint, SlicePort,
 };
 use crate::source::{Kind, Object, ObjectId};
 use hubline::model::{EndpointState, Node, NodeAddress, NodeAddressKind, Place, UnixSeconds};
@@ -89,17 +89,42 @@ fn tls() -> impl Strategy<Value = IngressTls> {
         .prop_map(|(hosts, secret)| IngressTls { hosts, secret })
 }
 
+/// Good and bad values of those that have their own ways through translation; the others are all alike to it.
+fn annotations() -> impl Strategy<Value = Annotations> {
+    let entry = prop_oneof![
+        2 => Just(("upstream-scheme", "https")),
+        2 => Just(("upstream-retries", "2")),
+        1 => Just(("upstream-read-timeout", "5s")),
+        1 => Just(("use-regex", "true")),
+        2 => Just(("svc-namespace", "blog")),
+        1 => Just(("plugin-config-name", "limits")),
+        1 => Just(("auth-type", "keyAuth")),
+        1 => Just(("auth-type", "none")),
+        1 => Just(("allowlist-source-range", "10.0.0.0/33")),
+        1 => Just(("enable-websocket", "yes")),
+        1 => Just(("unknown", "")),
+    ];
+    let few = prop::collection::vec(entry, 0..3);
+    prop_oneof![
+        5 => Just(Vec::new()),
+        1 => few,
+    ]
+    .prop_map(|entries| Annotations::new(entries.into_iter().map(|(name, value)| (name.into(), value.into()))))
+}
+
 fn ingresses() -> impl Strategy<Value = Ingress> {
     (
         maybe((0..9i64).prop_map(UnixSeconds)),
         prop::option::weighted(0.8, pick(&["apisix", "apisix", "apisix", "ours", "nginx"])),
+        annotations(),
         prop::option::weighted(0.3, backends()),
         prop::collection::vec(rules(), 0..4),
         prop::collection::vec(tls(), 0..3),
     )
-        .prop_map(|(created, class, default_backend, rules, tls)| Ingress {
+        .prop_map(|(created, class, annotations, default_backend, rules, tls)| Ingress {
             created,
             class,
+            annotations,
             default_backend,
             rules,
             tls,
@@ -282,7 +307,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => any::<u8>().prop_map(Step::ApplyAgain),
         2 => ids().prop_map(Step::Break),
         2 => any::<u8>().prop_map(Step::BreakOne),
-        3 => any_object().prop_map(Step::Mend),
+        4 => any_object().prop_map(Step::Mend),
         3 => any_object().prop_map(Step::Unseen),
         3 => any::<u8>().prop_map(Step::UnseenDelete),
         3 => ids().prop_map(Step::UnseenBreak),

@@ -73,6 +73,7 @@ impl World {
         let mut world = Self {
             translator: Translator::new(TranslateOptions {
                 namespaces,
+                cross_namespace_services: start.all_secrets,
                 ..options()
             }),
             held: Held::default(),

@@ -1,0 +1,67 @@
+//! APISIX's own schema: every object, and every plugin's configuration in it.
+
+use std::collections::BTreeMap;
+
+use hubline_hub::object::Object;
+use jsonschema::Validator;
+use serde_json::Value;
+
+use super::objects::jumble;
+use super::{body, inputs, planned, reference};
+
+struct Schemas {
+    objects: BTreeMap<&'static str, Validator>,
+    plugins: BTreeMap<String, Validator>,
+}
+
+impl Schemas {
+    fn load() -> Option<Self> {
+        let whole: Value = serde_json::from_str(&reference("apisix-schema.json")?).unwrap();
+        // Formats are checked by APISIX, and not by default here.
+        let validator = |schema: &Value| {
+            let options = jsonschema::options().should_validate_formats(true);
+            options.build(schema).unwrap()
+        };
+        let objects = [("routes", "route"), ("upstreams", "upstream"), ("ssls", "ssl")];
+        let objects = objects.map(|(kind, name)| (kind, validator(&whole["main"][name])));
+        let plugins = whole["plugins"].as_object().unwrap().iter();
+        let plugins = plugins.map(|(name, plugin)| (name.clone(), validator(&plugin["schema"])));
+        Some(Self {
+            objects: objects.into(),
+            plugins: plugins.collect(),
+        })
+    }
+
+    fn errors(&self, object: &Object) -> Vec<String> {
+        let body = body(object);
+        let whole = self.objects[object.id.kind.collection()].iter_errors(&body);
+        let mut errors: Vec<_> = whole.map(|error| error.to_string()).collect();
+        for (name, config) in body["plugins"].as_object().into_iter().flatten() {
+            let Some(schema) = self.plugins.get(name) else {
+                errors.push(format!("there is no plugin {name}"));
+                continue;
+            };
+            let wrong = schema.iter_errors(config);
+            errors.extend(wrong.map(|error| format!("{name} {config}: {error}")));
+        }
+        errors
+    }
+}
+
+#[test]
+fn every_object_fits_apisix_own_schema() {
+    let Some(schemas) = Schemas::load() else { return };
+    for (name, input) in inputs() {
+        for object in planned(&input, name.ends_with("-allowed")).objects {
+            assert_eq!(schemas.errors(&object), Vec::<String>::new(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn whatever_is_written_fits_apisix_own_schema() {
+    let Some(schemas) = Schemas::load() else { return };
+    for object in planned(&jumble(), false).objects {
+        assert_eq!(schemas.errors(&object), Vec::<String>::new());
+    }
+}
