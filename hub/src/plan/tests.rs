@@ -1,6 +1,7 @@
 //! Laws and cases over whole plans.
 
 mod cases;
+mod demotions;
 mod diversion;
 mod generate;
 mod golden;

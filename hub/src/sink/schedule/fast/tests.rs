@@ -99,7 +99,7 @@ fn a_single_change_and_an_urgent_one_pass_a_bulk_at_once() {
     let soon = now + MS;
     let single = upstream("1000", 2);
     change(&mut schedule, &mut wanted, &single, soon);
-    assert_eq!(run(&mut schedule, soon), [single.id.clone()]);
+    assert_eq!(run(&mut schedule, soon), std::slice::from_ref(&single.id));
     let rule = object(ObjectKind::GlobalRule, "hl-paths-x", json!({"labels": labels()}), &[]);
     change(&mut schedule, &mut wanted, &rule, soon);
     assert_eq!(schedule.next_urgent(soon), [Operation::Put { object: rule }]);
@@ -112,7 +112,7 @@ fn a_single_change_of_what_is_in_the_bulk_passes_it() {
     let (mut schedule, mut wanted, now) = in_a_bulk(1_000);
     let waits = upstream("0500", 3);
     change(&mut schedule, &mut wanted, &waits, now + MS);
-    assert_eq!(run(&mut schedule, now + MS), [waits.id.clone()]);
+    assert_eq!(run(&mut schedule, now + MS), std::slice::from_ref(&waits.id));
     let second = now + INTERVAL;
     let stage = schedule.next_fast(second);
     let again = upstream(stage[0].id().id.trim_start_matches("hl-c"), 3);
@@ -182,6 +182,6 @@ fn a_rest_begins_at_the_end_of_a_portion_and_holds_no_single_change() {
     assert_eq!(run(&mut schedule, over - MS), []);
     let single = upstream("1000", 2);
     change(&mut schedule, &mut wanted, &single, over - MS);
-    assert_eq!(run(&mut schedule, over - MS), [single.id.clone()]);
+    assert_eq!(run(&mut schedule, over - MS), std::slice::from_ref(&single.id));
     assert_eq!(run(&mut schedule, over).len(), 20);
 }
