@@ -156,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    fn answered(plugins: Value, method: &str, scheme: &str) -> Option<(u16, Option<String>)> {
+    fn answered(plugins: &Value, method: &str, scheme: &str) -> Option<(u16, Option<String>)> {
         let plugins = Plugins::new(&json!({"plugins": plugins}));
         let variable = |name: &str| {
             let value = match name {
@@ -209,10 +209,10 @@ mod tests {
             ),
         ];
         for (plugins, wanted) in table {
-            assert_eq!(answered(plugins.clone(), "POST", "http"), wanted, "{plugins}");
+            assert_eq!(answered(&plugins, "POST", "http"), wanted, "{plugins}");
         }
         let to_https = json!({"redirect": {"http_to_https": true}});
-        assert_eq!(answered(to_https.clone(), "GET", "https"), None);
-        assert_eq!(answered(to_https, "GET", "http").map(|(status, _)| status), Some(301));
+        assert_eq!(answered(&to_https, "GET", "https"), None);
+        assert_eq!(answered(&to_https, "GET", "http").map(|(status, _)| status), Some(301));
     }
 }

@@ -4,6 +4,8 @@ use hubline::model::{ClusterId, Scheme, Severity, Timeouts};
 
 use super::*;
 
+type Entries = &'static [(&'static str, &'static str)];
+
 /// What was read of annotations, and every fault as `field: message`.
 fn read(entries: &[(&str, &str)]) -> (Directives, Vec<(Severity, String)>) {
     let options = TranslateOptions::new(ClusterId::new("east").unwrap());
@@ -33,9 +35,17 @@ fn is_closed(directives: &Directives) -> bool {
     directives.closed && plugins(directives) == json!({"fault-injection": {"abort": {"http_status": 503}}})
 }
 
+fn become_plugins(table: &[(Entries, Value)]) {
+    for (entries, wanted) in table {
+        let (directives, faults) = read(entries);
+        assert_eq!((plugins(&directives), faults), (wanted.clone(), vec![]), "{entries:?}");
+        assert!(!directives.closed);
+    }
+}
+
 #[test]
 fn good_values_become_plugins_without_a_word() {
-    let table: &[(&[(&str, &str)], Value)] = &[
+    become_plugins(&[
         (&[("enable-cors", "true")], json!({"cors": {}})),
         (
             &[
@@ -75,6 +85,12 @@ fn good_values_become_plugins_without_a_word() {
             ],
             json!({"proxy-rewrite": {"regex_uri": ["^/app/(?!x)(.*)", "/$1"]}}),
         ),
+    ]);
+}
+
+#[test]
+fn good_values_guard_without_a_word() {
+    become_plugins(&[
         (
             &[("allowlist-source-range", "10.0.5.0/16, 127.0.0.1 ,fd00::/8,::1")],
             json!({"ip-restriction": {"whitelist": ["10.0.5.0/16", "127.0.0.1", "fd00::/8", "::1"]}}),
@@ -136,12 +152,7 @@ fn good_values_become_plugins_without_a_word() {
                 },
             }}),
         ),
-    ];
-    for (entries, wanted) in table {
-        let (directives, faults) = read(entries);
-        assert_eq!((plugins(&directives), faults), (wanted.clone(), vec![]), "{entries:?}");
-        assert!(!directives.closed);
-    }
+    ]);
 }
 
 #[test]
@@ -173,7 +184,7 @@ fn good_values_become_settings_without_a_word() {
 /// What decides who may ask, or what is reached: a value that is not understood lets nobody through.
 #[test]
 fn a_bad_value_of_what_guards_closes_the_routes() {
-    let table: &[(&[(&str, &str)], &str)] = &[
+    let table: &[(Entries, &str)] = &[
         (
             &[("allowlist-source-range", "10.0.0.0/33")],
             "\"10.0.0.0/33\" is no IP address",
@@ -311,7 +322,7 @@ fn a_bad_value_of_any_other_is_left_out() {
 
 #[test]
 fn what_does_nothing_is_said() {
-    let table: &[(&[(&str, &str)], &[&str])] = &[
+    let table: &[(Entries, &[&str])] = &[
         (
             &[("cors-allow-origin", "*")],
             &["cors-allow-origin: does nothing unless enable-cors"],
