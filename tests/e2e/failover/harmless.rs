@@ -110,18 +110,12 @@ struct Cluster {
 impl Cluster {
     /// APISIX looks through the echo, too: where there is none it must not take the path for one that is down.
     async fn start(pods: &[Pod<'_>], echo: EchoPort) -> Result<Self> {
-        Self::start_with(pods, echo, true).await
-    }
-
-    async fn start_with(pods: &[Pod<'_>], echo: EchoPort, apisix_looks: bool) -> Result<Self> {
         let a = Room::open("a", 1, 0).await?;
         let hosts = a.declare_on(APPS, pods)?;
         let clusters = vec![with_gateway(&a, &json!({}))?];
         let mut world = World::prepared(vec![a], clusters).await?;
-        if apisix_looks {
-            let instance = world.system.apisix.gateway_addr().to_string();
-            world.system.config().target.gateways = vec![instance.parse()?];
-        }
+        let instance = world.system.apisix.gateway_addr().to_string();
+        world.system.config().target.gateways = vec![instance.parse()?];
         world.system.start_hub()?;
         let mut cluster = Self { world, hosts };
         cluster.start_agent(echo).await?;
@@ -204,11 +198,10 @@ async fn a_dead_node_switches_nothing() -> Result<()> {
     cluster.ensure_served().await
 }
 
-/// Nobody is there who could prove the line; the agent neither while it is upgraded. APISIX does not look here: of an
-/// empty cluster without its agent it says that the path is down.
+/// Nobody is there who could prove the line; the agent neither while it is upgraded.
 async fn a_service_scaled_to_zero_switches_nothing() -> Result<()> {
     let _pods = pods(1).await?;
-    let mut cluster = Cluster::start_with(&PODS[..1], echo_that_refuses(), false).await?;
+    let mut cluster = Cluster::start(&PODS[..1], echo_that_refuses()).await?;
     cluster.scale(&[]).await?;
     cluster.unmoved("a service scaled to zero", GOOD).await?;
     cluster.world.system.stop_agent("a").await?;

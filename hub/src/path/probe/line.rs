@@ -41,7 +41,7 @@ struct Memory {
     losses: Losses,
     /// Whether the last echo that came to an end failed.
     doubts: bool,
-    /// Whether the last round was good without the echo.
+    /// Whether the last round was good without the echo, or said nothing since there is nothing else.
     echo_gone: bool,
     /// Whether a lost packet was found out, and not told yet.
     lost: bool,
@@ -65,7 +65,7 @@ impl Line {
         fixed
     }
 
-    /// Whether the last round was good without the echo: the agent is gone, the line is not.
+    /// Whether the agent is gone, and the line is not, as far as can be told.
     pub(super) fn echo_gone(&self) -> bool {
         self.memory().echo_gone
     }
@@ -176,7 +176,8 @@ impl Line {
     fn remember(&self, echo: &EchoOutcome, samples: &[SampleOutcome]) -> ProbeResult {
         let result = judge_round(echo, samples);
         let mut memory = self.memory();
-        memory.echo_gone = echo.is_err() && result.round_trip().is_some();
+        let not_the_line = result.round_trip().is_some() || result == ProbeResult::Nothing(NoData::NothingToProbe);
+        memory.echo_gone = echo.is_err() && not_the_line;
         if let Some(round_trip) = result.round_trip() {
             memory.round_trips.saw(round_trip);
         }

@@ -103,3 +103,19 @@ async fn through_a_missing_echo_nothing_is_seen() {
     endpoint.stop().await;
     prober.until(&through, is_bad).await;
 }
+
+/// An agent that is upgraded in a cluster that is scaled to zero: nobody is there who could prove the line.
+#[tokio::test]
+async fn through_a_missing_echo_of_an_empty_cluster_nothing_is_seen() {
+    let (agent, apisix) = (echo("room-a").await, answering(BAD_GATEWAY).await);
+    let (line, _none) = spec(&[agent.address]);
+    let mut prober = Running::start(often(line, &[apisix.address]));
+    let through = vantage(apisix.address);
+    prober.until(&through, is_bad).await;
+    agent.stop().await;
+    let gone = ProbeResult::Nothing(NoData::EchoGone);
+    prober.until(&through, |result| *result == gone).await;
+    for _ in 0..5 {
+        assert_eq!(prober.next(&through).await.result, gone);
+    }
+}
