@@ -43,6 +43,8 @@ struct Memory {
     doubts: bool,
     /// Whether the last round was good without the echo, or said nothing since there is nothing else.
     echo_gone: bool,
+    /// Until when it was gone last.
+    echo_back: Option<Instant>,
     /// Whether a lost packet was found out, and not told yet.
     lost: bool,
 }
@@ -66,8 +68,11 @@ impl Line {
     }
 
     /// Whether the agent is gone, and the line is not, as far as can be told.
-    pub(super) fn echo_gone(&self) -> bool {
-        self.memory().echo_gone
+    ///
+    /// Counts for all that was sent while it was so, whenever that comes to an end.
+    pub(super) fn echo_was_gone(&self, sent: Instant) -> bool {
+        let memory = self.memory();
+        memory.echo_gone || memory.echo_back.is_some_and(|back| sent < back)
     }
 
     /// One round. Confirming probes go out with the echo once an echo has failed, else only after it.
@@ -164,7 +169,7 @@ impl Line {
         let outcomes = join_all(picked.map(|sample| knock(sample, timeout, sockets))).await;
         let mut memory = self.memory();
         let usual = memory.round_trips.usual().unwrap_or_default();
-        let Told { lost, open } = memory.losses.saw(&outcomes, usual);
+        let Told { lost, open } = memory.losses.saw(&outcomes, usual, Instant::now());
         memory.lost |= lost;
         if open {
             self.cursor.store(first, Ordering::Relaxed);
@@ -177,7 +182,11 @@ impl Line {
         let result = judge_round(echo, samples);
         let mut memory = self.memory();
         let not_the_line = result.round_trip().is_some() || result == ProbeResult::Nothing(NoData::NothingToProbe);
-        memory.echo_gone = echo.is_err() && not_the_line;
+        let gone = echo.is_err() && not_the_line;
+        if memory.echo_gone && !gone {
+            memory.echo_back = Some(Instant::now());
+        }
+        memory.echo_gone = gone;
         if let Some(round_trip) = result.round_trip() {
             memory.round_trips.saw(round_trip);
         }

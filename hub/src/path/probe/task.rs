@@ -165,7 +165,7 @@ impl Prober {
         match done {
             Done::Learned => self.learning = false,
             Done::Asked(vantage, sent, result) => {
-                let result = self.through_a_missing_echo(&vantage, result);
+                let result = self.through_a_missing_echo(&vantage, sent, result);
                 self.conclude(vantage, sent, result);
             }
             Done::Round(sent, Round { result, timed_out }) => {
@@ -182,9 +182,10 @@ impl Prober {
     }
 
     /// The probe route leads to the echo: where that is gone and the line is good, its failure says nothing.
-    fn through_a_missing_echo(&self, vantage: &Vantage, result: ProbeResult) -> ProbeResult {
+    fn through_a_missing_echo(&self, vantage: &Vantage, sent: Moment, result: ProbeResult) -> ProbeResult {
+        let sent = self.context.began + sent.0;
         match (vantage, &result) {
-            (Vantage::Gateway(_), ProbeResult::Bad(_)) if self.line.echo_gone() => {
+            (Vantage::Gateway(_), ProbeResult::Bad(_)) if self.line.echo_was_gone(sent) => {
                 ProbeResult::Nothing(NoData::EchoGone)
             }
             _ => result,
