@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use hubline::model::{Key, Resource};
+use hubline::model::{ClusterId, GlobalKey, GroupKind, Key, Resource, ResourceKind};
 use hubline::wire::ContentHash;
+use imbl::OrdMap;
 
 /// One effective resource of a cluster changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,4 +22,23 @@ pub struct Stored {
     pub hash: ContentHash,
     /// Itself; shared with every stage that keeps it.
     pub resource: Arc<Resource>,
+}
+
+/// Sorts before every key of a cluster and kind.
+#[must_use]
+pub fn first_key(cluster: &ClusterId, kind: ResourceKind) -> GlobalKey {
+    GlobalKey {
+        cluster: cluster.clone(),
+        key: Key::new(kind, &GroupKind::new("", ""), "", "", ""),
+    }
+}
+
+/// The effective resources of a cluster and kind, by key, at the cost of these alone.
+pub fn of_kind<'a>(
+    resources: &'a OrdMap<GlobalKey, Stored>,
+    cluster: &'a ClusterId,
+    kind: ResourceKind,
+) -> impl Iterator<Item = (&'a GlobalKey, &'a Stored)> {
+    let from_there = resources.range(first_key(cluster, kind)..);
+    from_there.take_while(move |(key, _)| key.cluster == *cluster && key.key.kind == kind)
 }

@@ -1,13 +1,14 @@
 //! Nodes of upstreams: which addresses take a service's traffic, over which paths.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use hubline::model::{Endpoint, EndpointSet, EndpointState, Node, Service, TrafficPolicy};
 use serde_json::{Value, json};
 
 use super::manner::Manner;
 use super::routing::Routing;
+use crate::path::allow::literal;
 use crate::path::{HostPort, NodePorts, Path, Reach};
 
 /// How far cluster tiers lie apart in APISIX's priority: ranks of paths are below.
@@ -197,11 +198,10 @@ impl Backends<'_> {
 }
 
 fn mapped(path: &Path, host: String) -> String {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    match bare.parse().map(|address| path.mapped(address)) {
-        Ok(std::net::IpAddr::V6(address)) => format!("[{address}]"),
-        Ok(std::net::IpAddr::V4(address)) => address.to_string(),
-        Err(_) => host,
+    match literal(&host).map(|address| path.mapped(address)) {
+        Some(IpAddr::V6(address)) => format!("[{address}]"),
+        Some(IpAddr::V4(address)) => address.to_string(),
+        None => host,
     }
 }
 
@@ -236,8 +236,7 @@ fn serving(set: &EndpointSet) -> impl Iterator<Item = &Endpoint> {
 /// brackets itself (apache/apisix pull requests 7594 and 13666), so that without them other sinks would break
 /// and reading back would look like drift.
 pub(super) fn host(address: &str) -> Option<String> {
-    let bare = address.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(v6) = bare.parse::<Ipv6Addr>() {
+    if let Some(IpAddr::V6(v6)) = literal(address) {
         return Some(format!("[{v6}]"));
     }
     let dns = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');

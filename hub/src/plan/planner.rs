@@ -5,7 +5,7 @@ mod demote;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hubline::model::{ClusterId, GlobalKey, GroupKind, Key, Resource, ResourceKind};
+use hubline::model::{ClusterId, GlobalKey, Key, Resource, ResourceKind};
 use imbl::OrdMap;
 use ipnet::IpNet;
 
@@ -15,7 +15,7 @@ use super::overlaps::{self, Overlaps};
 use super::routing::Routing;
 use super::scope::{Rendered, Resources, Scope};
 use super::{PlanOptions, PlanOutput, certificate, plugins, probes, route, stream_route, upstream};
-use crate::change::{Change, Stored};
+use crate::change::{Change, Stored, first_key, of_kind};
 use crate::federate::{Standing, Verdict};
 use crate::few::Few;
 use crate::object::{Object, ObjectId};
@@ -173,26 +173,23 @@ impl Planner {
     fn dirty_services(&self, cluster: &ClusterId, dirty: &mut Dirty) {
         dirty
             .shared
-            .extend(self.of_kind(cluster, ResourceKind::Service).cloned());
+            .extend(of_kind(&self.resources, cluster, ResourceKind::Service).map(|(key, _)| key.clone()));
     }
 
     fn dirty_routes(&self, cluster: &ClusterId, dirty: &mut Dirty) {
         let kinds = [ResourceKind::Route, ResourceKind::StreamRoute];
-        dirty
-            .owners
-            .extend(kinds.into_iter().flat_map(|kind| self.of_kind(cluster, kind)).cloned());
+        dirty.owners.extend(
+            kinds
+                .into_iter()
+                .flat_map(|kind| of_kind(&self.resources, cluster, kind))
+                .map(|(key, _)| key.clone()),
+        );
     }
 
     fn dirty_info(&self, cluster: &ClusterId, dirty: &mut Dirty) {
         dirty
             .owners
-            .extend(self.of_kind(cluster, ResourceKind::ClusterInfo).cloned());
-    }
-
-    fn of_kind(&self, cluster: &ClusterId, kind: ResourceKind) -> impl Iterator<Item = &GlobalKey> {
-        let cluster = cluster.clone();
-        let from_there = self.resources.range(first_key(&cluster, kind)..).map(|(key, _)| key);
-        from_there.take_while(move |key| key.cluster == cluster && key.key.kind == kind)
+            .extend(of_kind(&self.resources, cluster, ResourceKind::ClusterInfo).map(|(key, _)| key.clone()));
     }
 
     fn take_change(&mut self, cluster: &ClusterId, change: &Change, dirty: &mut Dirty) {
@@ -257,11 +254,8 @@ impl Planner {
     /// Looks at the networks of a cluster again, and at all overlaps where they changed: nodes and paths do seldom.
     fn take_networks(&mut self, cluster: &ClusterId, dirty: &mut Dirty) {
         let routing = self.routing(cluster);
-        let info = self.of_kind(cluster, ResourceKind::ClusterInfo).next();
-        let info = info
-            .and_then(|key| self.resources.get(key))
-            .map(|stored| stored.resource.as_ref());
-        let networks = match info {
+        let info = of_kind(&self.resources, cluster, ResourceKind::ClusterInfo).next();
+        let networks = match info.map(|(_, stored)| stored.resource.as_ref()) {
             Some(Resource::ClusterInfo(info)) => overlaps::networks(info, &routing),
             _ => BTreeSet::new(),
         };
@@ -442,12 +436,6 @@ impl Planner {
             output.problems.insert(key, problems);
         }
     }
-}
-
-/// Sorts before every key of a cluster and kind.
-fn first_key(cluster: &ClusterId, kind: ResourceKind) -> GlobalKey {
-    let none = GroupKind::new("", "");
-    sibling(cluster, &Key::new(kind, &none, "", "", ""))
 }
 
 fn sibling(cluster: &ClusterId, key: &Key) -> GlobalKey {

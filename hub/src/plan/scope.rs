@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hubline::model::{GlobalKey, GroupKind, Key, Node, Resource, ResourceKind};
+use hubline::model::{GlobalKey, Key, Node, Resource, ResourceKind};
 use imbl::OrdMap;
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ use super::PlanOptions;
 use super::id::{Class, hex};
 use super::overlaps::Overlap;
 use super::routing::Routing;
-use crate::change::Stored;
+use crate::change::{Stored, of_kind};
 use crate::federate::{Claim, Standing};
 use crate::few::Few;
 use crate::object::{Cause, Object, ObjectId, ObjectKind, canonical};
@@ -78,13 +78,11 @@ impl Scope<'_> {
         if !self.routing.uses_nodes() {
             return Vec::new();
         }
-        let first = Key::new(ResourceKind::Node, &GroupKind::new("", ""), "", "", "");
-        let from_there = self.resources.range(self.sibling(&first)..);
-        let of_kind =
-            from_there.take_while(|(key, _)| key.cluster == self.key.cluster && key.key.kind == ResourceKind::Node);
-        let nodes = of_kind.filter_map(|(key, stored)| match stored.resource.as_ref() {
-            Resource::Node(node) => Some((&*key.key.name, node.as_ref())),
-            _ => None,
+        let nodes = of_kind(self.resources, &self.key.cluster, ResourceKind::Node).filter_map(|(key, stored)| {
+            match stored.resource.as_ref() {
+                Resource::Node(node) => Some((&*key.key.name, node.as_ref())),
+                _ => None,
+            }
         });
         nodes.collect()
     }

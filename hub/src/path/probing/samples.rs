@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use hubline::model::{
-    ClusterId, EndpointState, GlobalKey, GroupKind, Key, Node, Protocol, Resource, ResourceKind, Service,
-};
+use hubline::model::{ClusterId, EndpointState, Key, Node, Protocol, Resource, ResourceKind, Service};
 
+use crate::change::of_kind;
 use crate::path::probe::Sample;
 use crate::path::{Path, Reach};
 use crate::view::View;
@@ -32,23 +31,18 @@ pub(super) fn of(view: &View, cluster: &ClusterId, path: &Path) -> Vec<Sample> {
     }
 }
 
-fn of_kind<'a>(
+fn looked_at<'a>(
     view: &'a View,
     cluster: &'a ClusterId,
     kind: ResourceKind,
 ) -> impl Iterator<Item = (&'a Key, &'a Resource)> {
-    let first = GlobalKey {
-        cluster: cluster.clone(),
-        key: Key::new(kind, &GroupKind::new("", ""), "", "", ""),
-    };
-    let from_there = view.resources.range(first..).take(MOST_LOOKS);
-    let of_kind = from_there.take_while(move |(key, _)| key.cluster == *cluster && key.key.kind == kind);
-    of_kind.map(|(key, stored)| (&key.key, stored.resource.as_ref()))
+    let some = of_kind(&view.resources, cluster, kind).take(MOST_LOOKS);
+    some.map(|(key, stored)| (&key.key, stored.resource.as_ref()))
 }
 
 fn pods(view: &View, cluster: &ClusterId, path: &Path) -> Vec<Sample> {
     let mut few = Few::default();
-    for (_, resource) in of_kind(view, cluster, ResourceKind::EndpointSet) {
+    for (_, resource) in looked_at(view, cluster, ResourceKind::EndpointSet) {
         let Resource::EndpointSet(set) = resource else { continue };
         for endpoint in set.endpoints.iter().filter(|it| it.state == EndpointState::Ready) {
             few.add(
@@ -63,7 +57,7 @@ fn pods(view: &View, cluster: &ClusterId, path: &Path) -> Vec<Sample> {
 }
 
 fn services<'a>(view: &'a View, cluster: &'a ClusterId) -> impl Iterator<Item = &'a Service> {
-    let all = of_kind(view, cluster, ResourceKind::Service);
+    let all = looked_at(view, cluster, ResourceKind::Service);
     let services = all.filter_map(|(_, resource)| match resource {
         Resource::Service(service) => Some(service.as_ref()),
         _ => None,
@@ -76,7 +70,7 @@ fn node_ports(view: &View, cluster: &ClusterId, path: &Path) -> Vec<Sample> {
     let mut ports = services(view, cluster).filter_map(|service| service.node_port);
     let Some(port) = ports.next() else { return Vec::new() };
     let mut few = Few::default();
-    for (key, resource) in of_kind(view, cluster, ResourceKind::Node) {
+    for (key, resource) in looked_at(view, cluster, ResourceKind::Node) {
         let Resource::Node(node) = resource else { continue };
         if let Some(address) = fit(node).and_then(|node| node.addresses.iter().find(|it| it.kind == wanted)) {
             few.add(path, &address.address, port.get(), Some(key.name.as_str().into()));

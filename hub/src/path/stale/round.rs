@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use hubline::model::{ClusterId, EndpointSet, EndpointState, GlobalKey, GroupKind, Key, Resource, ResourceKind};
+use hubline::model::{ClusterId, EndpointSet, EndpointState, GlobalKey, Resource, ResourceKind};
 use imbl::OrdMap;
 
-use crate::change::Stored;
+use crate::change::{Stored, first_key};
 use crate::path::demotion::Demoted;
 use crate::path::{Allowed, Path};
 
@@ -120,10 +120,7 @@ impl Published<'_> {
     /// All endpoints once, beginning behind this one and ending with it.
     fn after<'a>(&'a self, last: Option<&'a Asked>) -> impl Iterator<Item = Asked> + 'a {
         let kind = ResourceKind::EndpointSet;
-        let first = GlobalKey {
-            cluster: self.cluster.clone(),
-            key: Key::new(kind, &GroupKind::new("", ""), "", "", ""),
-        };
+        let first = first_key(self.cluster, kind);
         let begin = last.map_or_else(|| first.clone(), |last| last.set.clone());
         let behind = self.resources.range(begin.clone()..);
         let behind = self.asked(behind).filter(move |it| last.is_none_or(|last| it > last));

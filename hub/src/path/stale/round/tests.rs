@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use hubline::model::{Endpoint, Port};
+use hubline::model::{Endpoint, GroupKind, Key, Port};
 use hubline::wire::ContentHash;
 
 use super::*;
