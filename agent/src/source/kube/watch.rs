@@ -137,6 +137,9 @@ fn malformed(kind: Kind, invalid: InvalidObject) -> SourceEvent {
     let reason = match kind {
         // The parser's words quote what it found.
         Kind::Secret => "its data is not a map of base64 texts".to_owned(),
+        _ if kind.may_hold_credentials() => {
+            "it does not fit its kind (what is wrong is not shown, since it may quote credentials)".to_owned()
+        }
         _ => invalid.error,
     };
     SourceEvent::Malformed { id, reason }
