@@ -10,6 +10,10 @@ use crate::source::{Kind, Name, ObjectId};
 #[derive(Debug, Default)]
 pub(super) struct Rendered {
     pub(super) entries: BTreeMap<Key, Resource>,
+    /// Whether something that it is made with is not known yet: what was published before stays.
+    pub(super) held: bool,
+    /// As `held`, of single resources.
+    pub(super) held_keys: BTreeSet<Key>,
     diagnostics: BTreeSet<Diagnostic>,
 }
 
