@@ -2,6 +2,8 @@
 
 use hubline::model::{ClusterId, Scheme, Severity, Timeouts};
 
+use serde_json::{Value, json};
+
 use super::*;
 
 type Entries = &'static [(&'static str, &'static str)];
