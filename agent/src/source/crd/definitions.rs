@@ -79,7 +79,7 @@ fn file(definition: &CustomResourceDefinition) -> Result<DefinitionFile, Definit
 }
 
 /// Takes away what schemars makes of Rust's types and Kubernetes would act on: defaults, which an API server would
-/// write into objects, and nulls, which it otherwise prunes as it does for the peers.
+/// write into objects, and nulls, which it would keep in them.
 fn relax(schema: &mut Value) {
     let Some(schema) = schema.as_object_mut() else {
         return;

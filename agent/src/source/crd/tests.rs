@@ -93,7 +93,7 @@ fn every_field_is_read_under_its_own_name() {
 
 #[test]
 fn what_either_peer_accepts_is_read() {
-    for document in documents("least.yaml") {
+    for document in documents("least.yaml").into_iter().chain(documents("nulls.yaml")) {
         let (kind, name) = (kind(&document), document["metadata"]["name"].clone());
         let read = kind.visit(Read(document));
         assert!(read.is_ok(), "{} {name}: {}", kind.name(), read.unwrap_err());
@@ -138,7 +138,9 @@ fn files_are_read_as_api_servers_answers_are() {
             _ => {}
         }
     }
-    let documents: Vec<Value> = whole().chain(documents("least.yaml")).collect();
+    let documents: Vec<Value> = whole()
+        .chain(["least.yaml", "nulls.yaml"].into_iter().flat_map(documents))
+        .collect();
     assert_eq!(listed.len(), documents.len());
     for document in documents {
         let object = kind(&document).visit(Read(document)).unwrap();
