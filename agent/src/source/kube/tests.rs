@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 use super::watch::{Reaction, mapped, reaction};
 use super::*;
+use crate::source::crd::Root;
+use crate::source::crd::v2::ApisixConsumer;
 use crate::source::{Coverage, Fetch, Object, ObjectId};
 
 /// Answers by path; what is not there answers 403. Watches hang, as they do when nothing happens, unless they are told
@@ -252,6 +254,25 @@ fn a_malformed_secret_is_not_quoted() {
     assert!(
         matches!(event, SourceEvent::Malformed { .. }) && !format!("{event:?}").contains("hunter2"),
         "{event:?}"
+    );
+}
+
+#[test]
+fn a_malformed_consumer_is_not_quoted_but_what_it_lacks_is_named() {
+    let told = |basic: Value| {
+        let consumer = json!({"metadata": {"name": "rose", "namespace": "shop"},
+            "spec": {"authParameter": {"basicAuth": {"value": basic}}}});
+        match mapped(Event::Apply(guard::<Root<ApisixConsumer>>(consumer))) {
+            SourceEvent::Malformed { reason, .. } => reason,
+            other => panic!("{other:?}"),
+        }
+    };
+    let quoted = told(json!("hunter2"));
+    assert!(quoted.contains("not shown") && !quoted.contains("hunter2"), "{quoted}");
+    let lacking = told(json!({"password": "hunter2"}));
+    assert!(
+        lacking.contains("username") && !lacking.contains("hunter2"),
+        "{lacking}"
     );
 }
 

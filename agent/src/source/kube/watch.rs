@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::backoff::Backoff;
 use super::installed::{self, Installed};
 use super::words;
-use crate::source::{Coverage, Kind, Name, ObjectId, SourceEvent, Watched};
+use crate::source::{Coverage, Kind, Name, ObjectId, SourceEvent, Watched, quotes_nothing};
 
 /// A watch that worked for so long is a good one, and the next failure begins with short pauses again.
 const GOOD_FOR: Duration = Duration::from_secs(60);
@@ -200,7 +200,7 @@ fn malformed(kind: Kind, invalid: InvalidObject) -> SourceEvent {
     let reason = match kind {
         // The parser's words quote what it found.
         Kind::Secret => "its data is not a map of base64 texts".to_owned(),
-        _ if kind.may_hold_credentials() && !invalid.error.starts_with("missing field") => {
+        _ if kind.may_hold_credentials() && !quotes_nothing(&invalid.error) => {
             "it does not fit its kind (what is wrong is not shown, since it may quote credentials)".to_owned()
         }
         _ => invalid.error,
