@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hubline_hub::object::Object;
+use hubline_hub::object::{Object, ObjectKind};
 use jsonschema::Validator;
 use serde_json::Value;
 
@@ -10,8 +10,10 @@ use super::objects::jumble;
 use super::{body, inputs, planned, reference};
 
 struct Schemas {
-    objects: BTreeMap<&'static str, Validator>,
+    objects: BTreeMap<String, Validator>,
     plugins: BTreeMap<String, Validator>,
+    of_streams: BTreeMap<String, Validator>,
+    of_consumers: BTreeMap<String, Validator>,
 }
 
 impl Schemas {
@@ -22,13 +24,18 @@ impl Schemas {
             let options = jsonschema::options().should_validate_formats(true);
             options.build(schema).unwrap()
         };
-        let objects = [("routes", "route"), ("upstreams", "upstream"), ("ssls", "ssl")];
-        let objects = objects.map(|(kind, name)| (kind, validator(&whole["main"][name])));
-        let plugins = whole["plugins"].as_object().unwrap().iter();
-        let plugins = plugins.map(|(name, plugin)| (name.clone(), validator(&plugin["schema"])));
+        let objects = whole["main"].as_object().unwrap().iter();
+        let objects = objects.map(|(name, schema)| (format!("{name}s"), validator(schema)));
+        let plugins = |kind: &str, schema: &'static str| {
+            let plugins = whole[kind].as_object().unwrap().iter();
+            let plugins = plugins.filter_map(|(name, plugin)| Some((name.clone(), validator(plugin.get(schema)?))));
+            plugins.collect::<BTreeMap<_, _>>()
+        };
         Some(Self {
-            objects: objects.into(),
-            plugins: plugins.collect(),
+            objects: objects.collect(),
+            plugins: plugins("plugins", "schema"),
+            of_streams: plugins("stream_plugins", "schema"),
+            of_consumers: plugins("plugins", "consumer_schema"),
         })
     }
 
@@ -37,7 +44,12 @@ impl Schemas {
         let whole = self.objects[object.id.kind.collection()].iter_errors(&body);
         let mut errors: Vec<_> = whole.map(|error| error.to_string()).collect();
         for (name, config) in body["plugins"].as_object().into_iter().flatten() {
-            let Some(schema) = self.plugins.get(name) else {
+            let of_kind = match object.id.kind {
+                ObjectKind::StreamRoute => self.of_streams.get(name),
+                ObjectKind::Consumer => self.of_consumers.get(name).or_else(|| self.plugins.get(name)),
+                _ => self.plugins.get(name),
+            };
+            let Some(schema) = of_kind else {
                 errors.push(format!("there is no plugin {name}"));
                 continue;
             };

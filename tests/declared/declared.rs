@@ -1,4 +1,5 @@
-//! The annotations of Ingresses, from the manifest to the objects that APISIX gets, over agent and hub.
+//! What teams declare beyond a plain Ingress (annotations, custom resources), from the manifest to the objects that
+//! APISIX gets, over agent and hub.
 //!
 //! `objects` compares with golden files and shows each object to the stand-in, `schema` holds them against APISIX's own
 //! schema, `peers` against what other controllers push for the same manifests, and `requests` sends requests through.
@@ -21,6 +22,7 @@ use serde_json::Value;
 mod objects;
 mod peers;
 mod requests;
+mod routes;
 mod schema;
 
 /// What becomes of manifests.
@@ -56,19 +58,21 @@ fn body(object: &Object) -> Value {
     serde_json::from_str(object.body.expose()).unwrap()
 }
 
-/// The golden inputs of the agent that are about annotations, by name.
+/// The golden inputs of the agent that are about annotations and custom resources, by name.
 fn inputs() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../agent/golden/translate");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut inputs: Vec<_> = files
         .filter_map(|path| {
             let name = path.file_name()?.to_str()?.strip_suffix(".in.yaml")?.to_owned();
-            let name = name.strip_prefix("annotation-")?.to_owned();
-            Some((name, std::fs::read_to_string(&path).unwrap()))
+            let name = name
+                .strip_prefix("annotation-")
+                .or(name.starts_with("apisix-").then_some(&*name))?;
+            Some((name.to_owned(), std::fs::read_to_string(&path).unwrap()))
         })
         .collect();
     inputs.sort();
-    assert!(inputs.len() >= 18, "only {} inputs", inputs.len());
+    assert!(inputs.len() >= 22, "only {} inputs", inputs.len());
     inputs
 }
 
