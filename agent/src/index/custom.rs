@@ -107,7 +107,7 @@ mod tests {
                 [expected]
             );
             assert!(index.has(&id), "{id:?}");
-            assert_eq!(index.names(id.kind), [id.name.clone()]);
+            assert_eq!(index.names(id.kind), std::slice::from_ref(&id.name));
             index.apply(apply());
             assert_eq!(dirty(&mut index), [], "{id:?} did not change");
             index.touch_everything();

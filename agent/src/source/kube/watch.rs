@@ -23,6 +23,9 @@ const GOOD_FOR: Duration = Duration::from_secs(60);
 /// largest kinds are listed at the same time; a page of kube's own 500 would be most of an agent's memory.
 const PAGE: u32 = 200;
 
+/// What a 404 for a custom kind means. Its own words, "404 page not found", would tell nobody.
+pub(super) const UNKNOWN_KIND: &str = "404: the API server does not know this kind";
+
 /// What is done about a failure.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reaction {
@@ -99,10 +102,10 @@ async fn follow_stream<K: Watched>(
         let reaction = match reaction(K::WATCHED, &error) {
             Reaction::LookForDefinition(reason) => match installed::ask::<K>(client).await {
                 Installed::No => return tell_absent(K::WATCHED, events).await,
-                Installed::Yes => Reaction::ListAnew(format!("{reason} (although the kind is installed)")),
-                Installed::Unknown(why) => Reaction::ListAnew(format!(
-                    "{reason} (and whether the kind is installed is unknown: {why})"
-                )),
+                Installed::Yes => Reaction::ListAnew(format!("{reason} (although it is installed)")),
+                Installed::Unknown(why) => {
+                    Reaction::ListAnew(format!("{reason} (and whether it is installed is unknown: {why})"))
+                }
             },
             other => other,
         };
@@ -138,7 +141,7 @@ pub(super) fn reaction(kind: Kind, error: &watcher::Error) -> Reaction {
         watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)
             if kind.is_custom() && is_not_found(error) =>
         {
-            Reaction::LookForDefinition(words(error))
+            Reaction::LookForDefinition(UNKNOWN_KIND.to_owned())
         }
         watcher::Error::InitialListFailed(error) => Reaction::Report(words(error)),
         watcher::Error::WatchStartFailed(error) => Reaction::ListAnew(words(error)),
@@ -158,7 +161,9 @@ fn refusal(kind: Kind, error: &::kube::Error) -> Reaction {
         ::kube::Error::Api(status) if status.code == 429 || status.code >= 500 => Reaction::GoOn,
         // "404 page not found" is no JSON.
         ::kube::Error::SerdeError(_) if kind.is_custom() => Reaction::LookForDefinition(words(error)),
-        ::kube::Error::Api(_) if kind.is_custom() && is_not_found(error) => Reaction::LookForDefinition(words(error)),
+        ::kube::Error::Api(_) if kind.is_custom() && is_not_found(error) => {
+            Reaction::LookForDefinition(UNKNOWN_KIND.to_owned())
+        }
         ::kube::Error::Api(_) | ::kube::Error::SerdeError(_) => Reaction::ListAnew(words(error)),
         _ => Reaction::GoOn,
     }
