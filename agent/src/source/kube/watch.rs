@@ -99,15 +99,8 @@ async fn follow_stream<K: Watched>(
         if listed.take().is_some_and(|since| since.elapsed() >= GOOD_FOR) {
             *backoff = Backoff::default();
         }
-        let reaction = match reaction(K::WATCHED, &error) {
-            Reaction::LookForDefinition(reason) => match installed::ask::<K>(client).await {
-                Installed::No => return tell_absent(K::WATCHED, events).await,
-                Installed::Yes => Reaction::ListAnew(format!("{reason} (although it is installed)")),
-                Installed::Unknown(why) => {
-                    Reaction::ListAnew(format!("{reason} (and whether it is installed is unknown: {why})"))
-                }
-            },
-            other => other,
+        let Some(reaction) = unless_absent::<K>(client, reaction(K::WATCHED, &error)).await else {
+            return tell_absent(K::WATCHED, events).await;
         };
         if let Reaction::ListAnew(reason) | Reaction::Report(reason) = &reaction {
             let (kind, reason) = (K::WATCHED, reason.clone());
@@ -121,6 +114,19 @@ async fn follow_stream<K: Watched>(
             return End::ListAnew;
         }
     }
+}
+
+/// What is done about a failure, once the definition was looked for; none when it does not exist.
+async fn unless_absent<K: Watched>(client: &Client, reaction: Reaction) -> Option<Reaction> {
+    let Reaction::LookForDefinition(reason) = reaction else {
+        return Some(reaction);
+    };
+    let reason = match installed::ask::<K>(client).await {
+        Installed::No => return None,
+        Installed::Yes => format!("{reason} (although it is installed)"),
+        Installed::Unknown(why) => format!("{reason} (and whether it is installed is unknown: {why})"),
+    };
+    Some(Reaction::ListAnew(reason))
 }
 
 /// A kind that is not installed has no objects: a complete listing of nothing. It begins anew, since a listing may have
