@@ -153,10 +153,15 @@ async fn come_and_go() -> Result<()> {
         .await
         .context("installed")?;
     seen.deleted.clear();
+    seen.listed.clear();
     remove(&client).await?;
     seen.until(|seen| !seen.objects.iter().any(custom))
         .await
         .context("removed")?;
+    let absent = Kind::ALL.iter().filter(|kind| kind.is_custom()).count();
+    seen.until(|seen| seen.listed.len() == absent)
+        .await
+        .context("absent again")?;
     let others: Vec<&ObjectId> = seen.deleted.iter().filter(|id| !custom(id)).collect();
     ensure!(others.is_empty(), "deleted besides: {others:?}");
     ensure!(seen.objects == before, "{:?} is not {before:?}", seen.objects);
