@@ -153,10 +153,18 @@ async fn come_and_go() -> Result<()> {
         .await
         .context("installed")?;
     seen.deleted.clear();
+    seen.listed.clear();
     remove(&client).await?;
     seen.until(|seen| !seen.objects.iter().any(custom))
         .await
         .context("removed")?;
+    // Kinds that came and went between two looks were absent all the time.
+    let absent = |seen: &Seen| {
+        names
+            .iter()
+            .all(|name| seen.listed.iter().any(|kind| kind.name() == *name))
+    };
+    seen.until(absent).await.context("absent again")?;
     let others: Vec<&ObjectId> = seen.deleted.iter().filter(|id| !custom(id)).collect();
     ensure!(others.is_empty(), "deleted besides: {others:?}");
     ensure!(seen.objects == before, "{:?} is not {before:?}", seen.objects);
@@ -197,6 +205,7 @@ fn knows_all(cluster: &Value) -> bool {
 }
 
 /// What a source has told so far.
+#[derive(Debug)]
 struct Seen {
     events: mpsc::Receiver<SourceEvent>,
     listed: BTreeSet<Kind>,
@@ -233,11 +242,7 @@ impl Seen {
             match timeout(left, self.events.recv()).await {
                 Ok(Some(event)) => self.take(event),
                 Ok(None) => bail!("the source ended"),
-                Err(_) => bail!(
-                    "not seen in {PATIENCE:?}: {:?}, failed: {:?}",
-                    self.objects,
-                    self.failed
-                ),
+                Err(_) => bail!("not seen in {PATIENCE:?}; seen: {self:?}"),
             }
         }
         Ok(())

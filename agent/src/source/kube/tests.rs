@@ -10,7 +10,7 @@ use http::{Request, Response};
 use k8s_openapi::api::core::v1::{Secret, Service};
 use serde_json::{Value, json};
 
-use super::watch::{Reaction, mapped, reaction};
+use super::watch::{Reaction, UNKNOWN_KIND, mapped, reaction};
 use super::*;
 use crate::source::crd::Root;
 use crate::source::crd::v2::ApisixConsumer;
@@ -301,9 +301,9 @@ fn failures_that_last_are_told_and_listed_anew() {
         assert_eq!(reaction(Kind::Service, &error), expected, "{error}");
     }
     let custom = [
-        (Error::InitialListFailed(api(404)), words(404)),
-        (Error::WatchStartFailed(api(404)), words(404)),
-        (Error::WatchFailed(api(404)), words(404)),
+        (Error::InitialListFailed(api(404)), UNKNOWN_KIND.to_owned()),
+        (Error::WatchStartFailed(api(404)), UNKNOWN_KIND.to_owned()),
+        (Error::WatchFailed(api(404)), UNKNOWN_KIND.to_owned()),
         (Error::WatchFailed(garbage()), unreadable()),
     ];
     for (error, words) in custom {

@@ -23,6 +23,9 @@ const GOOD_FOR: Duration = Duration::from_secs(60);
 /// largest kinds are listed at the same time; a page of kube's own 500 would be most of an agent's memory.
 const PAGE: u32 = 200;
 
+/// What a 404 for a custom kind means. Its own words, "404 page not found", would tell nobody.
+pub(super) const UNKNOWN_KIND: &str = "404: the API server does not know this kind";
+
 /// What is done about a failure.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reaction {
@@ -96,15 +99,8 @@ async fn follow_stream<K: Watched>(
         if listed.take().is_some_and(|since| since.elapsed() >= GOOD_FOR) {
             *backoff = Backoff::default();
         }
-        let reaction = match reaction(K::WATCHED, &error) {
-            Reaction::LookForDefinition(reason) => match installed::ask::<K>(client).await {
-                Installed::No => return tell_absent(K::WATCHED, events).await,
-                Installed::Yes => Reaction::ListAnew(format!("{reason} (although the kind is installed)")),
-                Installed::Unknown(why) => Reaction::ListAnew(format!(
-                    "{reason} (and whether the kind is installed is unknown: {why})"
-                )),
-            },
-            other => other,
+        let Some(reaction) = unless_absent::<K>(client, reaction(K::WATCHED, &error)).await else {
+            return tell_absent(K::WATCHED, events).await;
         };
         if let Reaction::ListAnew(reason) | Reaction::Report(reason) = &reaction {
             let (kind, reason) = (K::WATCHED, reason.clone());
@@ -118,6 +114,19 @@ async fn follow_stream<K: Watched>(
             return End::ListAnew;
         }
     }
+}
+
+/// What is done about a failure, once the definition was looked for; none when it does not exist.
+async fn unless_absent<K: Watched>(client: &Client, reaction: Reaction) -> Option<Reaction> {
+    let Reaction::LookForDefinition(reason) = reaction else {
+        return Some(reaction);
+    };
+    let reason = match installed::ask::<K>(client).await {
+        Installed::No => return None,
+        Installed::Yes => format!("{reason} (although it is installed)"),
+        Installed::Unknown(why) => format!("{reason} (and whether it is installed is unknown: {why})"),
+    };
+    Some(Reaction::ListAnew(reason))
 }
 
 /// A kind that is not installed has no objects: a complete listing of nothing. It begins anew, since a listing may have
@@ -138,7 +147,7 @@ pub(super) fn reaction(kind: Kind, error: &watcher::Error) -> Reaction {
         watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)
             if kind.is_custom() && is_not_found(error) =>
         {
-            Reaction::LookForDefinition(words(error))
+            Reaction::LookForDefinition(UNKNOWN_KIND.to_owned())
         }
         watcher::Error::InitialListFailed(error) => Reaction::Report(words(error)),
         watcher::Error::WatchStartFailed(error) => Reaction::ListAnew(words(error)),
@@ -158,7 +167,9 @@ fn refusal(kind: Kind, error: &::kube::Error) -> Reaction {
         ::kube::Error::Api(status) if status.code == 429 || status.code >= 500 => Reaction::GoOn,
         // "404 page not found" is no JSON.
         ::kube::Error::SerdeError(_) if kind.is_custom() => Reaction::LookForDefinition(words(error)),
-        ::kube::Error::Api(_) if kind.is_custom() && is_not_found(error) => Reaction::LookForDefinition(words(error)),
+        ::kube::Error::Api(_) if kind.is_custom() && is_not_found(error) => {
+            Reaction::LookForDefinition(UNKNOWN_KIND.to_owned())
+        }
         ::kube::Error::Api(_) | ::kube::Error::SerdeError(_) => Reaction::ListAnew(words(error)),
         _ => Reaction::GoOn,
     }

@@ -120,7 +120,6 @@ pub struct MatchExpression {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MatchSubject {
     /// `Header`, `Query`, `Path`, `Cookie`, `Variable` or `Body`.
-    #[schemars(extend("enum" = ["Header", "Query", "Path", "Cookie", "Variable", "Body"]))]
     pub scope: String,
     /// Name of the header, parameter, cookie or variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
