@@ -63,6 +63,19 @@ pub struct Index {
     faults_changed: bool,
 }
 
+impl Unit {
+    /// The object that a unit is, where that object has a status which agents write.
+    pub(crate) fn reporting(&self) -> Option<ObjectId> {
+        match self {
+            Self::Ingress(name) => Some(ObjectId {
+                kind: Kind::Ingress,
+                name: name.clone(),
+            }),
+            Self::Service(_) | Self::Secret(_) | Self::Node(_) | Self::Cluster => None,
+        }
+    }
+}
+
 impl Index {
     /// Takes one event in.
     pub fn apply(&mut self, event: SourceEvent) {
@@ -76,6 +89,8 @@ impl Index {
             SourceEvent::End { kind, coverage } => self.end(kind, coverage),
             SourceEvent::Apply(object) => self.put(*object),
             SourceEvent::Delete(id) => self.delete(&id),
+            // Nothing is made of it.
+            SourceEvent::Reported(..) => {}
             SourceEvent::Failed { kind, reason } => {
                 self.listings.failed(kind, reason);
                 self.faults_changed = true;
@@ -222,7 +237,9 @@ impl Index {
         }
     }
 
-    fn has(&self, id: &ObjectId) -> bool {
+    /// Whether an object is known; of Secrets those that were listed.
+    #[must_use]
+    pub fn has(&self, id: &ObjectId) -> bool {
         match id.kind {
             Kind::Ingress => self.ingresses.contains_key(&id.name),
             Kind::IngressClass => self.classes.contains_key(&id.name),

@@ -19,6 +19,7 @@ mod service;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use hubline::model::{Diagnostic, Entry, GroupState, Key, Resource, Severity, Snapshot};
 use hubline::snapshot_file;
@@ -26,7 +27,7 @@ use hubline::wire::{ContentHash, EncodedResource};
 
 use crate::few::Few;
 use crate::index::{Index, Unit};
-use crate::output::Output;
+use crate::output::{Declared, Output};
 use crate::source::{Kind, Name, ObjectId, SourceEvent};
 use rendered::Rendered;
 
@@ -40,6 +41,7 @@ pub use snapshot_file::Secrets;
 struct Published {
     hashes: Few<Key, ContentHash>,
     diagnostics: Vec<Diagnostic>,
+    declared: Option<Arc<Declared>>,
 }
 
 /// What has changed since the last drain.
@@ -48,6 +50,7 @@ struct Changes {
     upserts: BTreeMap<Key, Resource>,
     removals: BTreeSet<Key>,
     diagnostics: bool,
+    declared: Vec<(ObjectId, Option<Arc<Declared>>)>,
 }
 
 /// Translates one cluster, change by change. Memory: the index, and a hash for each resource.
@@ -80,6 +83,12 @@ impl Translator {
         if self.concerns(&event) {
             self.index.apply(event);
         }
+    }
+
+    /// Whether an object is known.
+    #[must_use]
+    pub fn knows(&self, id: &ObjectId) -> bool {
+        self.index.has(id)
     }
 
     /// Whether every kind was listed or has failed; before that, [`Self::drain`] gives nothing.
@@ -162,10 +171,12 @@ impl Translator {
         (snapshot, diagnostics)
     }
 
-    fn concerns(&self, event: &SourceEvent) -> bool {
+    /// Whether an event is of a namespace that is watched, or of the whole cluster.
+    #[must_use]
+    pub fn concerns(&self, event: &SourceEvent) -> bool {
         let id = match event {
             SourceEvent::Listed(object) | SourceEvent::Apply(object) => object.id(),
-            SourceEvent::Delete(id) | SourceEvent::Malformed { id, .. } => id.clone(),
+            SourceEvent::Delete(id) | SourceEvent::Malformed { id, .. } | SourceEvent::Reported(id, _) => id.clone(),
             SourceEvent::Begin(_)
             | SourceEvent::End { .. }
             | SourceEvent::Failed { .. }
@@ -213,7 +224,11 @@ impl Translator {
         let mut after = Published {
             hashes: Few::default(),
             diagnostics: rendered.diagnostics(),
+            declared: self.declared(&unit, &rendered),
         };
+        if let Some(id) = unit.reporting().filter(|_| before.declared != after.declared) {
+            changes.declared.push((id, after.declared.clone()));
+        }
         changes.diagnostics |= before.diagnostics != after.diagnostics;
         for (key, resource) in rendered.entries {
             if !groups::is_published(&self.index, &key) {
@@ -229,7 +244,7 @@ impl Translator {
         changes
             .removals
             .extend(gone.filter(|key| !after.hashes.contains_key(key)));
-        if !after.hashes.is_empty() || !after.diagnostics.is_empty() {
+        if !after.hashes.is_empty() || !after.diagnostics.is_empty() || after.declared.is_some() {
             self.published.insert(unit, after);
         }
     }
@@ -250,7 +265,15 @@ impl Translator {
             removals: changes.removals.into_iter().collect(),
             groups,
             diagnostics,
+            declared: changes.declared,
         }
+    }
+
+    /// What is said of the object that a unit is; nothing of objects that are not there, or have no status.
+    fn declared(&self, unit: &Unit, rendered: &Rendered) -> Option<Arc<Declared>> {
+        unit.reporting().filter(|id| self.index.has(id))?;
+        let published = |key: &Key| groups::is_published(&self.index, key);
+        Some(Arc::new(rendered.declared(published)))
     }
 
     fn all_diagnostics(&self) -> Vec<Diagnostic> {

@@ -8,12 +8,14 @@ use hubline::model::GroupKind;
 use serde::de::DeserializeOwned;
 
 use super::object::{self, Name, ObjectId};
+use super::reported::Reports;
 use super::slim;
 
 /// A Kubernetes type that is watched.
 pub trait Watched:
     k8s_openapi::Metadata<Ty = k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta>
     + ::kube::Resource<DynamicType = ()>
+    + Reports
     + DeserializeOwned
     + Clone
     + Debug

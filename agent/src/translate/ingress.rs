@@ -24,8 +24,9 @@ use std::collections::BTreeMap;
 use hubline::model::{Backend, HostName, Key, ResourceKind, Route};
 
 use super::rendered::{Fault, Rendered};
-use super::{TranslateOptions, class, service};
+use super::{TranslateOptions, certificate, class, service};
 use crate::index::{Index, SecretUse, ServiceDemand, ServiceUse};
+use crate::output::Standing;
 use crate::source::object::{Ingress, IngressBackend, IngressPath, IngressRule};
 use crate::source::{Kind, Name};
 use annotations::Directives;
@@ -46,17 +47,26 @@ pub(super) fn render(index: &Index, options: &TranslateOptions, name: &Name) -> 
     let listed = [Kind::Ingress, Kind::IngressClass]
         .iter()
         .all(|kind| index.listings.is_listed(*kind));
-    let ingress = index.ingresses.get(name).filter(|_| listed);
-    let Some(ingress) = ingress.filter(|ingress| class::is_ours(index, options, ingress)) else {
+    let Some(ingress) = index.ingresses.get(name).filter(|_| listed) else {
         return Default::default();
     };
+    if !class::is_ours(index, options, ingress) {
+        let foreign = Rendered {
+            standing: Standing::Foreign,
+            ..Rendered::default()
+        };
+        return (foreign, Demand::default());
+    }
     let (directives, faults) = Directives::read(options, name, &ingress.annotations);
     let mut translation = Translation {
         index,
         name,
         ingress,
         directives,
-        rendered: Rendered::default(),
+        rendered: Rendered {
+            standing: Standing::Ours,
+            ..Rendered::default()
+        },
         demand: Demand::default(),
     };
     for (field, fault) in faults {
@@ -70,6 +80,8 @@ pub(super) fn render(index: &Index, options: &TranslateOptions, name: &Name) -> 
     for (at, entry) in ingress.tls.iter().enumerate() {
         translation.tls(at, entry);
     }
+    let secrets = translation.demand.secrets.keys();
+    translation.rendered.leans_on = secrets.map(certificate::key).collect();
     (translation.rendered, translation.demand)
 }
 

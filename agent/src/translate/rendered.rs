@@ -2,14 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hubline::model::{Diagnostic, Key, Resource, Severity};
+use hubline::model::{Backend, Diagnostic, Key, Resource, Severity};
 
+use crate::output::{Declared, Standing};
 use crate::source::{Kind, Name, ObjectId};
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Rendered {
     pub(super) entries: BTreeMap<Key, Resource>,
+    /// Whose object it is; see [`crate::output::Declared`].
+    pub(super) standing: Standing,
+    /// Resources of other objects that its work depends on, besides those that its routes name.
+    pub(super) leans_on: BTreeSet<Key>,
     diagnostics: BTreeSet<Diagnostic>,
 }
 
@@ -53,8 +58,41 @@ impl Rendered {
         });
     }
 
+    /// What is said of the object itself. Of an object with something that is not `published` nothing can be said.
+    pub(super) fn declared(&self, published: impl Fn(&Key) -> bool) -> Declared {
+        if self.standing != Standing::Ours || !self.entries.keys().all(published) {
+            let standing = match self.standing {
+                Standing::Foreign => Standing::Foreign,
+                Standing::Unknown | Standing::Ours => Standing::Unknown,
+            };
+            return Declared {
+                standing,
+                ..Declared::default()
+            };
+        }
+        let mut keys = self.leans_on.clone();
+        for (key, resource) in &self.entries {
+            keys.insert(key.clone());
+            keys.extend(references(resource).cloned());
+        }
+        Declared {
+            standing: Standing::Ours,
+            keys: keys.into_iter().collect(),
+        }
+    }
+
     /// All that was reported, sorted.
     pub(super) fn diagnostics(&self) -> Vec<Diagnostic> {
         self.diagnostics.iter().cloned().collect()
     }
+}
+
+/// The resources without which one does not work.
+fn references(resource: &Resource) -> impl Iterator<Item = &Key> {
+    let (backends, sets): (&[Backend], &[Key]) = match resource {
+        Resource::Route(route) => (&route.backends, &route.plugin_sets),
+        Resource::StreamRoute(route) => (&route.backends, &[]),
+        _ => (&[], &[]),
+    };
+    backends.iter().map(|backend| &backend.service).chain(sets)
 }

@@ -311,7 +311,7 @@ fn endpoint(endpoint: p::Endpoint, names: &mut Names) -> Result<m::Endpoint> {
 }
 
 /// An IP address without brackets, or a DNS name.
-fn address(field: &str, address: String) -> Result<String> {
+pub(crate) fn address(field: &str, address: String) -> Result<String> {
     let valid =
         address.parse::<std::net::IpAddr>().is_ok() || m::HostName::new(&address).is_ok_and(|it| !it.is_wildcard());
     if valid {

@@ -13,7 +13,7 @@ use tracing::warn;
 
 use super::backoff::Backoff;
 use super::words;
-use crate::source::{Coverage, Kind, Name, ObjectId, SourceEvent, Watched};
+use crate::source::{Coverage, Kind, Name, ObjectId, Reported, SourceEvent, Watched};
 
 /// A watch that worked for so long is a good one, and the next failure begins with short pauses again.
 const GOOD_FOR: Duration = Duration::from_secs(60);
@@ -67,8 +67,11 @@ async fn follow_stream<K: Watched>(
                 if matches!(event, Event::InitDone) {
                     listed = Some(Instant::now());
                 }
-                if events.send(mapped(event)).await.is_err() {
-                    return false;
+                let reported = reported(&event).map(|(id, reported)| SourceEvent::Reported(id, Box::new(reported)));
+                for event in reported.into_iter().chain([mapped(event)]) {
+                    if events.send(event).await.is_err() {
+                        return false;
+                    }
                 }
                 continue;
             }
@@ -103,6 +106,15 @@ pub(super) fn reaction(error: &watcher::Error) -> Reaction {
         watcher::Error::WatchFailed(_) => Reaction::GoOn,
         watcher::Error::NoResourceVersion => Reaction::ListAnew(error.to_string()),
     }
+}
+
+/// What the status of an event's object says.
+pub(super) fn reported<K: Watched>(event: &Event<DeserializeGuard<K>>) -> Option<(ObjectId, Reported)> {
+    let (Event::InitApply(DeserializeGuard(Ok(object))) | Event::Apply(DeserializeGuard(Ok(object)))) = event else {
+        return None;
+    };
+    let (kind, name) = (K::WATCHED, Name::of(object.metadata()));
+    Some((ObjectId { kind, name }, object.reported()?))
 }
 
 /// A watcher's event as a source's.
