@@ -199,6 +199,7 @@ fn stage(config: &AgentConfig, events: mpsc::Receiver<SourceEvent>) -> (Stage, R
         events,
         wanted: watch::channel(std::collections::BTreeSet::new()).0,
         leadership: watch::channel(leader).1,
+        ledger: None,
         readiness: watch::channel(Readiness::Starting).0,
     };
     let stage = Stage::new(options, edges);

@@ -51,11 +51,7 @@ pub(super) fn render(index: &Index, options: &TranslateOptions, name: &Name) -> 
         return Default::default();
     };
     if !class::is_ours(index, options, ingress) {
-        let foreign = Rendered {
-            standing: Standing::Foreign,
-            ..Rendered::default()
-        };
-        return (foreign, Demand::default());
+        return (Rendered::of(Standing::Foreign), Demand::default());
     }
     let (directives, faults) = Directives::read(options, name, &ingress.annotations);
     let mut translation = Translation {
@@ -63,10 +59,7 @@ pub(super) fn render(index: &Index, options: &TranslateOptions, name: &Name) -> 
         name,
         ingress,
         directives,
-        rendered: Rendered {
-            standing: Standing::Ours,
-            ..Rendered::default()
-        },
+        rendered: Rendered::of(Standing::Ours),
         demand: Demand::default(),
     };
     for (field, fault) in faults {

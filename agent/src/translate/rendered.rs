@@ -46,6 +46,14 @@ impl Fault {
 }
 
 impl Rendered {
+    /// Nothing yet, of an object that is ours or not.
+    pub(super) fn of(standing: Standing) -> Self {
+        Self {
+            standing,
+            ..Self::default()
+        }
+    }
+
     /// Reports a fault of an object's field.
     pub(super) fn report(&mut self, kind: Kind, name: &Name, field: impl Into<String>, fault: Fault) {
         let name = name.clone();
