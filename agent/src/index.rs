@@ -4,6 +4,7 @@
 //! on purpose, since translate itself has none: the last good certificate of each Secret ([`secret`]), what was listed
 //! completely ([`listing`]), and what of it was never read (`unread`), because an error is not an empty list.
 
+mod custom;
 mod demand;
 pub mod listing;
 pub mod secret;
@@ -18,6 +19,7 @@ use hubline::model::{Diagnostic, Node};
 use crate::few::Few;
 use crate::source::object::{EndpointSlice, Ingress, IngressClass, Service};
 use crate::source::{Coverage, Kind, Name, Object, ObjectId, SourceEvent};
+use custom::CustomObjects;
 pub use demand::{SecretUse, ServiceDemand, ServiceUse, SettingsOverride};
 use listing::Listings;
 use secret::Secrets;
@@ -30,6 +32,30 @@ use users::Users;
 pub enum Unit {
     /// The routes of an Ingress.
     Ingress(Name),
+    /// An ApisixRoute.
+    ApisixRoute(Name),
+    /// An ApisixUpstream.
+    ApisixUpstream(Name),
+    /// An ApisixTls.
+    ApisixTls(Name),
+    /// An ApisixConsumer.
+    ApisixConsumer(Name),
+    /// An ApisixPluginConfig.
+    ApisixPluginConfig(Name),
+    /// An ApisixGlobalRule.
+    ApisixGlobalRule(Name),
+    /// A BackendTrafficPolicy.
+    BackendTrafficPolicy(Name),
+    /// An HTTPRoutePolicy.
+    HttpRoutePolicy(Name),
+    /// An L4RoutePolicy.
+    L4RoutePolicy(Name),
+    /// A Consumer.
+    Consumer(Name),
+    /// A PluginConfig.
+    PluginConfig(Name),
+    /// A GatewayProxy.
+    GatewayProxy(Name),
     /// The ports of a Service that routes refer to, with their addresses.
     Service(Name),
     /// The certificate in a Secret that Ingresses refer to.
@@ -49,6 +75,7 @@ pub struct Index {
     pub(crate) slices: BTreeMap<Name, EndpointSlice>,
     pub(crate) nodes: BTreeMap<Name, Node>,
     pub(crate) secrets: Secrets,
+    pub(crate) custom: CustomObjects,
     pub(crate) slices_of: BTreeMap<Name, Few<Name, ()>>,
     pub(crate) service_users: Users<ServiceUse>,
     pub(crate) secret_users: Users<SecretUse>,
@@ -66,13 +93,21 @@ pub struct Index {
 impl Unit {
     /// The object that a unit is, where that object has a status which agents write.
     pub(crate) fn reporting(&self) -> Option<ObjectId> {
-        match self {
-            Self::Ingress(name) => Some(ObjectId {
-                kind: Kind::Ingress,
-                name: name.clone(),
-            }),
-            Self::Service(_) | Self::Secret(_) | Self::Node(_) | Self::Cluster => None,
-        }
+        let (kind, name) = match self {
+            Self::Ingress(name) => (Kind::Ingress, name),
+            Self::ApisixRoute(name) => (Kind::ApisixRoute, name),
+            Self::ApisixUpstream(name) => (Kind::ApisixUpstream, name),
+            Self::ApisixTls(name) => (Kind::ApisixTls, name),
+            Self::ApisixConsumer(name) => (Kind::ApisixConsumer, name),
+            Self::ApisixPluginConfig(name) => (Kind::ApisixPluginConfig, name),
+            Self::ApisixGlobalRule(name) => (Kind::ApisixGlobalRule, name),
+            Self::Consumer(name) => (Kind::Consumer, name),
+            Self::BackendTrafficPolicy(_) | Self::HttpRoutePolicy(_) | Self::L4RoutePolicy(_) => return None,
+            Self::PluginConfig(_) | Self::GatewayProxy(_) => return None,
+            Self::Service(_) | Self::Secret(_) | Self::Node(_) | Self::Cluster => return None,
+        };
+        let name = name.clone();
+        Some(ObjectId { kind, name })
     }
 }
 
@@ -247,6 +282,7 @@ impl Index {
             Kind::EndpointSlice => self.slices.contains_key(&id.name),
             Kind::Secret => self.secrets.is_watched(&id.name),
             Kind::Node => self.nodes.contains_key(&id.name),
+            custom => self.custom.has(custom, &id.name),
         }
     }
 
@@ -259,6 +295,7 @@ impl Index {
             Kind::EndpointSlice => self.slices.keys().cloned().collect(),
             Kind::Secret => self.secrets.watched(),
             Kind::Node => self.nodes.keys().cloned().collect(),
+            custom => self.custom.names(custom),
         }
     }
 
@@ -270,6 +307,7 @@ impl Index {
         self.dirty
             .extend(self.service_users.targets().cloned().map(Unit::Service));
         self.dirty.extend(self.nodes.keys().cloned().map(Unit::Node));
+        self.dirty.extend(self.custom.units());
     }
 
     fn touch_ingresses(&mut self) {
@@ -295,6 +333,7 @@ impl Index {
                 }
             }
             Object::Node(name, node) => self.set_node(name, Some(node)),
+            custom => self.dirty.extend(self.custom.put(custom)),
         }
     }
 
@@ -312,6 +351,7 @@ impl Index {
                 }
             }
             Kind::Node => self.set_node(name, None),
+            custom => self.dirty.extend(self.custom.delete(custom, &name)),
         }
     }
 

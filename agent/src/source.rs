@@ -4,6 +4,7 @@
 //! Objects are cut down to what translate reads ([`object`]) the moment they arrive.
 //! Nothing here decides what an object means: that is translate's.
 
+pub mod crd;
 mod kind;
 pub mod kube;
 pub mod manifest;

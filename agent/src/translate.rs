@@ -216,6 +216,18 @@ impl Translator {
             Unit::Secret(name) => certificate::render(&self.index, name),
             Unit::Node(name) => cluster::node(&self.index, name),
             Unit::Cluster => cluster::info(&self.index, &self.options),
+            Unit::ApisixRoute(_)
+            | Unit::ApisixUpstream(_)
+            | Unit::ApisixTls(_)
+            | Unit::ApisixConsumer(_)
+            | Unit::ApisixPluginConfig(_)
+            | Unit::ApisixGlobalRule(_)
+            | Unit::BackendTrafficPolicy(_)
+            | Unit::HttpRoutePolicy(_)
+            | Unit::L4RoutePolicy(_)
+            | Unit::Consumer(_)
+            | Unit::PluginConfig(_)
+            | Unit::GatewayProxy(_) => Rendered::default(),
         }
     }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use k8s_openapi::api::events::v1::Event;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
@@ -42,8 +41,8 @@ impl Calls {
         let call = api.patch_status(&id.name.name, &params, &patch);
         let written = in_time(call).await?;
         let status = match &based_on.status {
-            ReportedStatus::Addresses(_) => ReportedStatus::Addresses(addresses(&written.data)),
-            ReportedStatus::Conditions(_) => ReportedStatus::Conditions(conditions(&written.data)),
+            ReportedStatus::Addresses(_) => ReportedStatus::addresses(&written.data["status"]),
+            ReportedStatus::Conditions(_) => ReportedStatus::conditions(&written.data["status"]),
         };
         Ok(Reported::new(&written.metadata, status))
     }
@@ -84,22 +83,6 @@ fn failure(error: &kube::Error) -> Failure {
         kube::Error::Api(status) if matches!(status.code, 404 | 409) => Failure::Outdated,
         other => Failure::Other(words(other)),
     }
-}
-
-/// As the watch reads them from an Ingress.
-fn addresses(object: &Value) -> Vec<Box<str>> {
-    let entries = object.pointer("/status/loadBalancer/ingress").and_then(Value::as_array);
-    let address = |entry: &Value| {
-        let text = entry["ip"].as_str().or(entry["hostname"].as_str());
-        text.unwrap_or_default().into()
-    };
-    entries.into_iter().flatten().map(address).collect()
-}
-
-fn conditions(object: &Value) -> Vec<Condition> {
-    let list = object.pointer("/status/conditions").and_then(Value::as_array);
-    let read = |it: &Value| serde_json::from_value(it.clone()).ok();
-    list.into_iter().flatten().filter_map(read).collect()
 }
 
 /// How the API server names a kind.

@@ -2,7 +2,6 @@
 
 use hubline::model::{Diagnostic, Severity};
 use hubline::wire::text::shortened;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -93,7 +92,7 @@ fn load_balancer(addresses: &[String]) -> Value {
 }
 
 /// All conditions of the object, where ours should be others. Those of other writers stay as they are.
-fn conditions(facts: &Facts, present: &[Condition], verdict: &Verdict, now: Timestamp) -> Option<Vec<Condition>> {
+fn conditions(facts: &Facts, present: &[Value], verdict: &Verdict, now: Timestamp) -> Option<Vec<Value>> {
     let opinions = match facts.declared.standing {
         Standing::Ours => {
             let diagnostics = facts.diagnostics.as_deref().unwrap_or_default();
@@ -109,8 +108,8 @@ fn conditions(facts: &Facts, present: &[Condition], verdict: &Verdict, now: Time
     (wanted != present).then_some(wanted)
 }
 
-fn apply(conditions: &mut Vec<Condition>, kind: &str, opinion: Opinion, generation: i64, now: Timestamp) {
-    let at = conditions.iter().position(|condition| condition.type_ == kind);
+fn apply(conditions: &mut Vec<Value>, kind: &str, opinion: Opinion, generation: i64, now: Timestamp) {
+    let at = conditions.iter().position(|condition| condition["type"] == kind);
     let (holds, reason, message) = match opinion {
         Opinion::Keep => return,
         Opinion::Absent => return drop(at.map(|at| conditions.remove(at))),
@@ -118,16 +117,19 @@ fn apply(conditions: &mut Vec<Condition>, kind: &str, opinion: Opinion, generati
     };
     let status = if holds { "True" } else { "False" };
     let before = at.and_then(|at| conditions.get(at));
-    let unchanged = before.filter(|before| before.status == status);
-    let condition = Condition {
-        // The time of the flip, not of the write.
-        last_transition_time: unchanged.map_or_else(|| Time(whole_seconds(now)), |before| before.last_transition_time.clone()),
-        type_: kind.to_owned(),
-        status: status.to_owned(),
-        reason,
-        message,
-        observed_generation: (generation > 0).then_some(generation),
-    };
+    // The time of the flip, not of the write.
+    let since = before.filter(|before| before["status"] == status);
+    let since = since.and_then(|before| before["lastTransitionTime"].as_str());
+    let mut condition = json!({
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": since.map_or_else(|| whole_seconds(now).to_string(), str::to_owned),
+    });
+    if generation > 0 {
+        condition["observedGeneration"] = generation.into();
+    }
     match at.and_then(|at| conditions.get_mut(at)) {
         Some(place) => *place = condition,
         None => conditions.push(condition),

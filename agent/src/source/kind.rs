@@ -7,21 +7,14 @@ use std::sync::LazyLock;
 use hubline::model::GroupKind;
 use serde::de::DeserializeOwned;
 
+use super::crd::{self, Root, v1alpha1, v2};
 use super::object::{self, Name, ObjectId};
 use super::reported::Reports;
 use super::slim;
 
 /// A Kubernetes type that is watched.
 pub trait Watched:
-    k8s_openapi::Metadata<Ty = k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta>
-    + ::kube::Resource<DynamicType = ()>
-    + Reports
-    + DeserializeOwned
-    + Clone
-    + Debug
-    + Send
-    + Sync
-    + 'static
+    ::kube::Resource<DynamicType = ()> + Reports + DeserializeOwned + Clone + Debug + Send + Sync + 'static
 {
     /// Its row.
     const WATCHED: Kind;
@@ -47,24 +40,6 @@ macro_rules! kinds {
         impl Kind {
             /// Every kind, in the table's order.
             pub const ALL: &[Self] = &[$(Self::$kind),*];
-
-            /// Kubernetes' `apiVersion` of the kind.
-            #[must_use]
-            pub fn api_version(self) -> &'static str {
-                match self { $(Self::$kind => <$full as k8s_openapi::Resource>::API_VERSION),* }
-            }
-
-            /// API group, empty for the core group.
-            #[must_use]
-            pub fn group(self) -> &'static str {
-                match self { $(Self::$kind => <$full as k8s_openapi::Resource>::GROUP),* }
-            }
-
-            /// Kubernetes' name of the kind.
-            #[must_use]
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$kind => <$full as k8s_openapi::Resource>::KIND),* }
-            }
 
             /// Whether its objects live in namespaces.
             #[must_use]
@@ -96,22 +71,31 @@ macro_rules! kinds {
                 match self { $(Self::$kind(name, _) => ObjectId { kind: Kind::$kind, name: name.clone() }),* }
             }
 
-            /// The same object in the namespace `default` when it has none and needs one.
+            /// The same object under another name.
             #[must_use]
-            pub fn in_some_namespace(self) -> Self {
-                match self { $(Self::$kind(name, object) => Self::$kind(name.or_default_namespace(Kind::$kind), object)),* }
+            pub fn named(self, name: Name) -> Self {
+                match self { $(Self::$kind(_, object) => Self::$kind(name, object)),* }
             }
         }
 
         $(impl Watched for $full {
             const WATCHED: Kind = Kind::$kind;
             fn slim(self) -> Object {
-                Object::$kind(Name::of(&self.metadata), $slim(self))
+                Object::$kind(Name::of(::kube::Resource::meta(&self)), $slim(self))
             }
         })*
     };
     (@scope Namespaced) => { true };
     (@scope Cluster) => { false };
+}
+
+impl Object {
+    /// The same object in the namespace `default` when it has none and needs one.
+    #[must_use]
+    pub fn in_some_namespace(self) -> Self {
+        let id = self.id();
+        self.named(id.name.or_default_namespace(id.kind))
+    }
 }
 
 impl Kind {
@@ -122,16 +106,73 @@ impl Kind {
         Self::ALL.iter().find(same).copied()
     }
 
+    /// Kubernetes' `apiVersion` of the kind.
+    #[must_use]
+    pub fn api_version(self) -> &'static str {
+        self.names().map_or("", |names| &names.api_version)
+    }
+
+    /// API group, empty for the core group.
+    #[must_use]
+    pub fn group(self) -> &'static str {
+        self.names().map_or("", |names| &names.group_kind.group)
+    }
+
+    /// Kubernetes' name of the kind.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.names().map_or("", |names| &names.group_kind.kind)
+    }
+
     /// Group and kind as the model names them.
     #[must_use]
     pub fn group_kind(self) -> GroupKind {
-        static NAMES: LazyLock<BTreeMap<Kind, GroupKind>> = LazyLock::new(|| {
-            let named = |kind: &Kind| (*kind, GroupKind::new(kind.group(), kind.name()));
+        // Every key holds one: shared, it costs two reference counts.
+        let known = self.names().map(|names| names.group_kind.clone());
+        known.unwrap_or_else(|| GroupKind::new("", ""))
+    }
+
+    /// Whether the kind exists only where somebody installed its CustomResourceDefinition.
+    #[must_use]
+    pub fn is_custom(self) -> bool {
+        self.group() == crd::GROUP
+    }
+
+    /// Whether credentials may stand anywhere in its objects, so that a parser's words about one are not shown.
+    #[must_use]
+    pub fn may_hold_credentials(self) -> bool {
+        matches!(
+            self,
+            Self::Secret | Self::ApisixConsumer | Self::Consumer | Self::GatewayProxy
+        )
+    }
+
+    /// The table holds every kind.
+    fn names(self) -> Option<&'static Names> {
+        static NAMES: LazyLock<BTreeMap<Kind, Names>> = LazyLock::new(|| {
+            let named = |kind: &Kind| (*kind, kind.visit(ReadNames));
             Kind::ALL.iter().map(named).collect()
         });
-        // Every key holds one: shared, it costs two reference counts.
-        let known = NAMES.get(&self).cloned();
-        known.unwrap_or_else(|| GroupKind::new(self.group(), self.name()))
+        NAMES.get(&self)
+    }
+}
+
+/// What a kind is called, read once from its type.
+struct Names {
+    api_version: String,
+    group_kind: GroupKind,
+}
+
+struct ReadNames;
+
+impl KindVisitor for ReadNames {
+    type Output = Names;
+
+    fn visit<K: Watched>(self) -> Names {
+        Names {
+            api_version: K::api_version(&()).into_owned(),
+            group_kind: GroupKind::new(&K::group(&()), &K::kind(&())),
+        }
     }
 }
 
@@ -143,4 +184,16 @@ kinds! {
     EndpointSlice: k8s_openapi::api::discovery::v1::EndpointSlice, Namespaced, None, slim::service::endpoint_slice;
     Secret: k8s_openapi::api::core::v1::Secret, Namespaced, Some("type=kubernetes.io/tls"), slim::secret::secret;
     Node: k8s_openapi::api::core::v1::Node, Cluster, None, slim::node::node;
+    ApisixRoute: Root<v2::ApisixRoute>, Namespaced, None, slim::custom::custom;
+    ApisixUpstream: Root<v2::ApisixUpstream>, Namespaced, None, slim::custom::custom;
+    ApisixTls: Root<v2::ApisixTls>, Namespaced, None, slim::custom::custom;
+    ApisixConsumer: Root<v2::ApisixConsumer>, Namespaced, None, slim::custom::custom;
+    ApisixPluginConfig: Root<v2::ApisixPluginConfig>, Namespaced, None, slim::custom::custom;
+    ApisixGlobalRule: Root<v2::ApisixGlobalRule>, Namespaced, None, slim::custom::custom;
+    BackendTrafficPolicy: Root<v1alpha1::BackendTrafficPolicy>, Namespaced, None, slim::custom::custom;
+    HttpRoutePolicy: Root<v1alpha1::HttpRoutePolicy>, Namespaced, None, slim::custom::custom;
+    L4RoutePolicy: Root<v1alpha1::L4RoutePolicy>, Namespaced, None, slim::custom::custom;
+    Consumer: Root<v1alpha1::Consumer>, Namespaced, None, slim::custom::custom;
+    PluginConfig: Root<v1alpha1::PluginConfig>, Namespaced, None, slim::custom::custom;
+    GatewayProxy: Root<v1alpha1::GatewayProxy>, Namespaced, None, slim::custom::custom;
 }

@@ -12,6 +12,7 @@ use hubline::model::{EndpointState, ObjectRef, Place, SecretText, UnixSeconds};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Kind;
+use super::crd::{v1alpha1, v2};
 
 pub use annotations::{ANNOTATION_PREFIX, Annotations};
 pub use hubline::model::Node;
@@ -261,3 +262,37 @@ pub struct Secret {
     /// `tls.key`, or `key` likewise.
     pub private_key: Option<SecretText>,
 }
+
+/// A custom resource: its specification as written.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Custom<S> {
+    /// Creation time.
+    pub created: Option<UnixSeconds>,
+    /// `spec`; apart, since specifications are larger than most objects.
+    pub spec: Box<S>,
+}
+
+/// An ApisixRoute.
+pub type ApisixRoute = Custom<v2::ApisixRouteSpec>;
+/// An ApisixUpstream.
+pub type ApisixUpstream = Custom<v2::ApisixUpstreamSpec>;
+/// An ApisixTls.
+pub type ApisixTls = Custom<v2::ApisixTlsSpec>;
+/// An ApisixConsumer.
+pub type ApisixConsumer = Custom<v2::ApisixConsumerSpec>;
+/// An ApisixPluginConfig.
+pub type ApisixPluginConfig = Custom<v2::ApisixPluginConfigSpec>;
+/// An ApisixGlobalRule.
+pub type ApisixGlobalRule = Custom<v2::ApisixGlobalRuleSpec>;
+/// A BackendTrafficPolicy.
+pub type BackendTrafficPolicy = Custom<v1alpha1::BackendTrafficPolicySpec>;
+/// An HTTPRoutePolicy.
+pub type HttpRoutePolicy = Custom<v1alpha1::HttpRoutePolicySpec>;
+/// An L4RoutePolicy.
+pub type L4RoutePolicy = Custom<v1alpha1::L4RoutePolicySpec>;
+/// A Consumer.
+pub type Consumer = Custom<v1alpha1::ConsumerSpec>;
+/// A PluginConfig.
+pub type PluginConfig = Custom<v1alpha1::PluginConfigSpec>;
+/// A GatewayProxy.
+pub type GatewayProxy = Custom<v1alpha1::GatewayProxySpec>;

@@ -4,8 +4,12 @@
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 use k8s_openapi::api::networking::v1 as networking;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::object::HasSpec;
 use serde_json::Value;
+
+use super::Kind;
+use super::crd::Root;
 
 /// The name under which this agent writes statuses: Kubernetes keeps it in `metadata.managedFields`, which tells an agent
 /// after any restart what it wrote itself.
@@ -31,8 +35,8 @@ pub struct Reported {
 pub enum ReportedStatus {
     /// IPs and host names in `status.loadBalancer.ingress` of an Ingress.
     Addresses(Vec<Box<str>>),
-    /// `status.conditions`.
-    Conditions(Vec<Condition>),
+    /// `status.conditions`, as they are: those of other writers are kept as they wrote them.
+    Conditions(Vec<Value>),
 }
 
 /// A type whose objects may have a status that an agent writes.
@@ -40,6 +44,47 @@ pub trait Reports {
     /// What the status says; none where agents write none.
     fn reported(&self) -> Option<Reported> {
         None
+    }
+}
+
+impl ReportedStatus {
+    /// The conditions in a status.
+    #[must_use]
+    pub fn conditions(status: &Value) -> Self {
+        let list = status.get("conditions").and_then(Value::as_array);
+        Self::Conditions(list.cloned().unwrap_or_default())
+    }
+
+    /// The addresses in the status of an Ingress.
+    #[must_use]
+    pub fn addresses(status: &Value) -> Self {
+        let entries = status.pointer("/loadBalancer/ingress").and_then(Value::as_array);
+        let address = |entry: &Value| {
+            let text = entry["ip"].as_str().or(entry["hostname"].as_str());
+            text.unwrap_or_default().into()
+        };
+        Self::Addresses(entries.into_iter().flatten().map(address).collect())
+    }
+}
+
+impl Kind {
+    /// Whether agents write a status of such objects.
+    #[must_use]
+    pub fn is_reported(self) -> bool {
+        match self {
+            Self::Ingress
+            | Self::ApisixRoute
+            | Self::ApisixUpstream
+            | Self::ApisixTls
+            | Self::ApisixConsumer
+            | Self::ApisixPluginConfig
+            | Self::ApisixGlobalRule
+            | Self::Consumer => true,
+            // Policies have a status for each object that they act through, which is not written yet; the rest has none.
+            Self::BackendTrafficPolicy | Self::HttpRoutePolicy | Self::L4RoutePolicy => false,
+            Self::PluginConfig | Self::GatewayProxy => false,
+            Self::IngressClass | Self::Service | Self::EndpointSlice | Self::Secret | Self::Node => false,
+        }
     }
 }
 
@@ -82,6 +127,12 @@ impl Reports for networking::Ingress {
         };
         let addresses = entries.iter().map(address).collect();
         Some(Reported::new(&self.metadata, ReportedStatus::Addresses(addresses)))
+    }
+}
+
+impl<K: HasSpec<Spec: Clone + std::fmt::Debug>> Reports for Root<K> {
+    fn reported(&self) -> Option<Reported> {
+        Some(Reported::new(&self.metadata, ReportedStatus::conditions(&self.status)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! How each watched kind is cut down, from Kubernetes' types to [`super::object`].
 
+pub(super) mod custom;
 pub(super) mod ingress;
 pub(super) mod node;
 pub(super) mod secret;

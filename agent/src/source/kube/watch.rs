@@ -113,7 +113,10 @@ pub(super) fn reported<K: Watched>(event: &Event<DeserializeGuard<K>>) -> Option
     let (Event::InitApply(DeserializeGuard(Ok(object))) | Event::Apply(DeserializeGuard(Ok(object)))) = event else {
         return None;
     };
-    let (kind, name) = (K::WATCHED, Name::of(object.metadata()));
+    let (kind, name) = (K::WATCHED, Name::of(object.meta()));
+    if !kind.is_reported() {
+        return None;
+    }
     Some((ObjectId { kind, name }, object.reported()?))
 }
 
@@ -149,6 +152,9 @@ fn malformed(kind: Kind, invalid: InvalidObject) -> SourceEvent {
     let reason = match kind {
         // The parser's words quote what it found.
         Kind::Secret => "its data is not a map of base64 texts".to_owned(),
+        _ if kind.may_hold_credentials() => {
+            "it does not fit its kind (what is wrong is not shown, since it may quote credentials)".to_owned()
+        }
         _ => invalid.error,
     };
     SourceEvent::Malformed { id, reason }

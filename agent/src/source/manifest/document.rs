@@ -149,9 +149,11 @@ impl Document<'_> {
         serde_saphyr::from_str_with_options(self.text, serde_saphyr::options! { with_snippet: false })
     }
 
-    /// Whether errors may quote private keys.
+    /// Whether errors may quote private keys or credentials.
     fn names_a_secret(&self) -> bool {
-        self.text.contains("Secret")
+        ["Secret", "Consumer", "GatewayProxy"]
+            .iter()
+            .any(|kind| self.text.contains(kind))
     }
 
     fn problem(&self, reason: &'static str, message: String, kind: Option<Kind>) -> Problem {
@@ -177,11 +179,12 @@ impl Document<'_> {
     }
 
     fn broken(&self, error: &serde_saphyr::Error, kind: Option<Kind>) -> Problem {
-        let secret = kind.map_or_else(|| self.names_a_secret(), |kind| kind == Kind::Secret);
+        let secret = kind.map_or_else(|| self.names_a_secret(), Kind::may_hold_credentials);
         let line = error.location().map_or(1, |location| location.line().max(1));
         let message = match secret {
             true => {
-                "cannot be read as a Secret (what is wrong is not shown, since it may quote the content)".to_owned()
+                let kind = kind.map_or("Secret", Kind::name);
+                format!("cannot be read as a {kind} (what is wrong is not shown, since it may quote the content)")
             }
             false => one_line(&UserMessageFormatter.format_message(error.without_snippet())),
         };
@@ -193,7 +196,7 @@ impl Document<'_> {
 
     fn broken_item(&self, at: usize, kind: Kind, error: &serde_json::Error) -> Problem {
         let message = match kind {
-            Kind::Secret => format!("items[{at}] cannot be read as a Secret"),
+            _ if kind.may_hold_credentials() => format!("items[{at}] cannot be read as a {}", kind.name()),
             _ => format!("items[{at}] cannot be read as {}: {error}", kind.name()),
         };
         self.problem("Malformed", message, Some(kind))

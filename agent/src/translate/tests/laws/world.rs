@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::fixture::Held;
+use super::super::unknown::unknown_without;
 use super::super::{TranslateOptions, Translator, options};
 use super::generate::Start;
 use super::known::{FORBIDDEN, Known, covers, listed, malformed};
 use super::unread;
 use crate::source::object::Secret;
-use crate::source::{Coverage, Fetch, Kind, Name, Object, ObjectId, SourceEvent};
+use crate::source::{Coverage, Fetch, Kind, Object, ObjectId, SourceEvent};
 use hubline::model::{Diagnostic, ObjectRef, Severity};
 
 #[derive(Debug, Clone)]
@@ -87,8 +88,10 @@ impl World {
             hits: BTreeMap::new(),
             seen: BTreeSet::new(),
         };
+        // What nothing needs is listed at once, and empty.
+        let first = |kind: &&Kind| start.listed || unknown_without(**kind).is_empty();
+        Kind::ALL.iter().filter(first).for_each(|kind| world.list(*kind));
         if start.listed {
-            Kind::ALL.iter().for_each(|kind| world.list(*kind));
             world.drain();
         }
         world
@@ -160,7 +163,7 @@ impl World {
     fn mend(&mut self, object: Object) {
         let kind = object.id().kind;
         if let Some(broken) = self.known.broken.iter().find(|id| id.kind == kind).cloned() {
-            let object = named(object, broken.name);
+            let object = object.named(broken.name);
             self.truth.insert(object.id(), Some(object.clone()));
             self.apply(object);
         }
@@ -368,16 +371,5 @@ impl World {
         fresh.index.secrets.all_answered |= self.translator.index.secrets.all_answered;
         held.take(fresh.drain());
         (fresh, held)
-    }
-}
-
-fn named(object: Object, name: Name) -> Object {
-    match object {
-        Object::Ingress(_, it) => Object::Ingress(name, it),
-        Object::IngressClass(_, it) => Object::IngressClass(name, it),
-        Object::Service(_, it) => Object::Service(name, it),
-        Object::EndpointSlice(_, it) => Object::EndpointSlice(name, it),
-        Object::Secret(_, it) => Object::Secret(name, it),
-        Object::Node(_, it) => Object::Node(name, it),
     }
 }

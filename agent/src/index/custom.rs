@@ -1,0 +1,72 @@
+//! The custom resources of APISIX: a map for each kind, all alike.
+
+use std::collections::BTreeMap;
+
+use super::{Unit, replace};
+use crate::source::{Kind, Name, Object, object};
+
+macro_rules! custom_objects {
+    ($($field:ident: $kind:ident;)*) => {
+        /// See the module.
+        #[derive(Debug, Clone, Default)]
+        pub(crate) struct CustomObjects {
+            $(pub(crate) $field: BTreeMap<Name, object::$kind>),*
+        }
+
+        impl CustomObjects {
+            /// Whether an object is known.
+            pub(super) fn has(&self, kind: Kind, name: &Name) -> bool {
+                match kind {
+                    $(Kind::$kind => self.$field.contains_key(name),)*
+                    _ => false,
+                }
+            }
+
+            /// Names of the known objects of a kind.
+            pub(super) fn names(&self, kind: Kind) -> Vec<Name> {
+                match kind {
+                    $(Kind::$kind => self.$field.keys().cloned().collect(),)*
+                    _ => Vec::new(),
+                }
+            }
+
+            /// Sets an object; its unit when something changed.
+            pub(super) fn put(&mut self, object: Object) -> Option<Unit> {
+                match object {
+                    $(Object::$kind(name, object) => {
+                        replace(&mut self.$field, &name, Some(object)).map(|_| Unit::$kind(name))
+                    })*
+                    _ => None,
+                }
+            }
+
+            /// Removes an object; its unit when it was there.
+            pub(super) fn delete(&mut self, kind: Kind, name: &Name) -> Option<Unit> {
+                match kind {
+                    $(Kind::$kind => self.$field.remove(name).map(|_| Unit::$kind(name.clone())),)*
+                    _ => None,
+                }
+            }
+
+            /// Units of all objects.
+            pub(super) fn units(&self) -> impl Iterator<Item = Unit> {
+                std::iter::empty()$(.chain(self.$field.keys().cloned().map(Unit::$kind)))*
+            }
+        }
+    };
+}
+
+custom_objects! {
+    apisix_routes: ApisixRoute;
+    apisix_upstreams: ApisixUpstream;
+    apisix_tls: ApisixTls;
+    apisix_consumers: ApisixConsumer;
+    apisix_plugin_configs: ApisixPluginConfig;
+    apisix_global_rules: ApisixGlobalRule;
+    backend_traffic_policies: BackendTrafficPolicy;
+    http_route_policies: HttpRoutePolicy;
+    l4_route_policies: L4RoutePolicy;
+    consumers: Consumer;
+    plugin_configs: PluginConfig;
+    gateway_proxies: GatewayProxy;
+}
