@@ -22,7 +22,7 @@ pub use authority::{Authority, AuthorityError, Issued};
 pub use expiry::{Expiry, Role, Stage, Validity};
 pub use files::{Files, TlsError, client_tls, server_config};
 pub use identity::{IdentityError, cluster_of_certificate, cluster_uri};
-pub use pair::{CertificateFacts, PairError, check_pair};
+pub use pair::{CertificateFacts, PairError, check_authorities, check_pair};
 pub use reload::{Reloader, Times};
 pub use side::{ClientSide, ServerSide, Side};
 

@@ -13,6 +13,7 @@
 
 pub mod apisix_yaml;
 mod certificate;
+mod checks;
 pub mod dry_run;
 pub mod gateways;
 pub mod id;

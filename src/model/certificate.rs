@@ -17,4 +17,20 @@ pub struct Certificate {
     /// See [`super::Route::created`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<UnixSeconds>,
+    /// Whether clients must show a certificate as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Box<ClientVerification>>,
+}
+
+/// What clients' certificates must satisfy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClientVerification {
+    /// Certificates of the authorities that may have signed them, PEM.
+    pub authorities: String,
+    /// How many certificates may lie between.
+    pub depth: u32,
+    /// Paths (PCRE) for which none is needed; as written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open_paths: Vec<String>,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HostName, Key, Port};
+use super::{HealthChecks, HostName, Key, Outside, Port, SecretText};
 
 /// One port of one service with one set of backend settings: one upstream at APISIX.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct Service {
     /// A DNS name outside the cluster (`ExternalName`), used instead of endpoints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_name: Option<HostName>,
+    /// Nodes outside the cluster, used instead of endpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Box<Outside>>,
     /// Port on every node, for paths of reach `node-ports`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_port: Option<Port>,
@@ -100,6 +103,22 @@ pub struct BackendSettings {
     /// How many further nodes are tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<u32>,
+    /// Checks by APISIX itself; those of the cluster's paths when absent, if the hub's operator asks for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<Box<HealthChecks>>,
+    /// Certificate that is shown to endpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Box<ClientIdentity>>,
+}
+
+/// A certificate with which APISIX says who it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClientIdentity {
+    /// PEM, leaf first.
+    pub chain: String,
+    /// PEM.
+    pub private_key: SecretText,
 }
 
 /// Protocol towards endpoints.

@@ -85,6 +85,7 @@ fn secrets_stay_secret_in_debug_and_yaml() {
         chain: "pem".to_owned(),
         private_key: secret.clone(),
         created: None,
+        client: None,
     };
     let yaml = serde_saphyr::to_string(&certificate).unwrap();
     for text in [format!("{certificate:?}"), format!("{secret}"), yaml.clone()] {

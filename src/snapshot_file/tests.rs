@@ -7,6 +7,7 @@ fn snapshot() -> Snapshot {
         chain: "chain\nof lines\n".to_owned(),
         private_key: SecretText::new("-----BEGIN\nhunter2\n-----END\n".to_owned()),
         created: None,
+        client: None,
     };
     let key = Key::new(
         ResourceKind::Certificate,

@@ -70,6 +70,14 @@ pub fn check_pair(chain_pem: &str, private_key: &SecretText) -> Result<Certifica
     certified_key(chain_pem, private_key).map(|(_, facts)| facts)
 }
 
+/// Checks certificates (PEM) of authorities, each by itself.
+///
+/// # Errors
+/// [`PairError`] names the first thing that is wrong.
+pub fn check_authorities(pem: &str) -> Result<(), PairError> {
+    parse_certificates(&parse_chain(pem)?).map(|_| ())
+}
+
 /// As [`check_pair`], with the pair in rustls' form.
 pub(super) fn certified_key(
     chain_pem: &str,

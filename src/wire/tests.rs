@@ -2,8 +2,9 @@ use prost::Message;
 
 use super::*;
 use crate::model::{
-    Backend, Certificate, ClusterId, EndpointSet, EndpointState, GroupKind, HostName, Key, PathMatch, Port, Resource,
-    ResourceKind, Route, SecretText, Service, ServicePort,
+    ActiveChecks, Backend, Certificate, CheckProtocol, ClusterId, EndpointSet, EndpointState, GroupKind, HealthChecks,
+    Healthy, HostName, Key, PassiveChecks, PathMatch, Port, Resource, ResourceKind, Route, SecretText, Service,
+    ServicePort, Unhealthy,
 };
 
 fn key(kind: ResourceKind, name: &str) -> Key {
@@ -29,6 +30,37 @@ fn route() -> Resource {
     })
 }
 
+fn checks() -> HealthChecks {
+    HealthChecks {
+        active: ActiveChecks {
+            protocol: CheckProtocol::Https,
+            timeout_ms: Some(1500),
+            concurrency: Some(3),
+            host: Some("a.example.com".to_owned()),
+            port: Some(Port::new(8443).unwrap()),
+            path: Some("/healthz".to_owned()),
+            headers: vec!["X-Probe: 1".to_owned()],
+            insecure: true,
+            healthy: Healthy {
+                interval_seconds: Some(2),
+                statuses: vec![200, 204],
+                successes: Some(1),
+            },
+            unhealthy: Unhealthy {
+                interval_seconds: Some(1),
+                statuses: vec![500],
+                http_failures: Some(2),
+                tcp_failures: Some(0),
+                timeouts: None,
+            },
+        },
+        passive: Some(PassiveChecks {
+            protocol: CheckProtocol::Tcp,
+            ..PassiveChecks::default()
+        }),
+    }
+}
+
 fn samples() -> Vec<(Key, Resource)> {
     let endpoint = crate::model::Endpoint {
         address: "fd00::1".into(),
@@ -45,6 +77,13 @@ fn samples() -> Vec<(Key, Resource)> {
         },
         endpoints: key(ResourceKind::EndpointSet, "web"),
         external_name: None,
+        outside: Some(Box::new(crate::model::Outside::Nodes(vec![
+            crate::model::OutsideNode {
+                address: "db.example.com".to_owned(),
+                port: Port::new(5432).unwrap(),
+                weight: 3,
+            },
+        ]))),
         node_port: Some(Port::new(30080).unwrap()),
         external_traffic_policy: crate::model::TrafficPolicy::Local,
         load_balancer_addresses: vec!["1.2.3.4".to_owned()],
@@ -61,6 +100,11 @@ fn samples() -> Vec<(Key, Resource)> {
                 read_ms: 3,
             }),
             retries: Some(0),
+            checks: Some(Box::new(checks())),
+            identity: Some(Box::new(crate::model::ClientIdentity {
+                chain: "chain".to_owned(),
+                private_key: SecretText::new("key".to_owned()),
+            })),
         },
         unresolved: None,
     };
@@ -69,6 +113,11 @@ fn samples() -> Vec<(Key, Resource)> {
         chain: "chain".to_owned(),
         private_key: SecretText::new("key".to_owned()),
         created: None,
+        client: Some(Box::new(crate::model::ClientVerification {
+            authorities: "pem".to_owned(),
+            depth: 2,
+            open_paths: vec!["/open.*".to_owned()],
+        })),
     };
     let info = crate::model::ClusterInfo {
         addresses: vec!["198.51.100.7".to_owned()],

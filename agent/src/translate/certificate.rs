@@ -64,6 +64,7 @@ fn known(rendered: &mut Rendered, index: &Index, name: &Name, slot: &Slot) {
         chain: pair.chain.as_ref().to_owned(),
         private_key: pair.private_key.clone(),
         created: pair.created,
+        client: None,
     };
     rendered.entries.insert(key(name), certificate.into());
 }

@@ -245,6 +245,7 @@ fn model(
         port: port.map_or_else(|| unresolved_port(&demand.port), service_port),
         endpoints,
         external_name: external.and_then(|name| HostName::new(name).ok()),
+        outside: None,
         node_port: port.and_then(|port| port.node_port),
         external_traffic_policy: if local {
             TrafficPolicy::Local

@@ -3,11 +3,11 @@
 //! References that lead nowhere are no fault here: what is referred to may come later. Whatever of a resource alone
 //! keeps plan from making an object of it is judged here, where its last good content is kept, on disk too.
 
+mod certificate;
+mod service;
+
 use crate::plan::probes;
-use hubline::model::{
-    Backend, Certificate, Condition, HostHandling, Key, PathMatch, Plugin, Resource, ResourceKind, Route, Service,
-    StreamRoute,
-};
+use hubline::model::{Backend, Condition, Key, PathMatch, Plugin, Resource, ResourceKind, Route, StreamRoute};
 use hubline::wire::WireError;
 
 /// Why one resource is refused.
@@ -39,8 +39,8 @@ pub fn check(key: &Key, resource: &Resource) -> Checked {
     match resource {
         Resource::Route(it) => route(it),
         Resource::StreamRoute(it) => stream_route(it),
-        Resource::Service(it) => service(it),
-        Resource::Certificate(it) => certificate(key, it),
+        Resource::Service(it) => service::service(it),
+        Resource::Certificate(it) => certificate::certificate(key, it),
         Resource::Consumer(it) => plugins("consumer.plugins", &it.plugins),
         Resource::PluginSet(it) => plugins("plugin_set.plugins", &it.plugins),
         Resource::GlobalRule(it) => plugins("global_rule.plugins", &it.plugins),
@@ -169,24 +169,6 @@ fn refers_to(field: &str, key: &Key, wanted: ResourceKind) -> Checked {
     Err(Refusal::new("invalid-reference", message))
 }
 
-fn service(service: &Service) -> Checked {
-    refers_to("service.endpoints", &service.endpoints, ResourceKind::EndpointSet)?;
-    match &service.settings.host {
-        HostHandling::Rewrite(host) => host_header(host),
-        HostHandling::Pass | HostHandling::Node => Ok(()),
-    }
-}
-
-/// It is put into a request's head as it stands.
-fn host_header(host: &str) -> Checked {
-    if !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(());
-    }
-    let message =
-        format!("field service.settings.host: {host:?} is not a host, printable ASCII without blanks is needed");
-    Err(Refusal::new("invalid-field", message))
-}
-
 fn plugins(field: &str, plugins: &[Plugin]) -> Checked {
     plugins.iter().try_for_each(|it| plugin(field, it))
 }
@@ -206,23 +188,6 @@ fn plugin(field: &str, plugin: &Plugin) -> Checked {
         let message =
             format!("field {field}: the configuration of {name:?} is not a JSON object (line {line}, column {column})");
         Refusal::new("invalid-plugin", message)
-    })
-}
-
-fn certificate(key: &Key, certificate: &Certificate) -> Checked {
-    let lengths = [certificate.chain.as_str(), certificate.private_key.expose()].map(|text| text.chars().count());
-    if lengths.iter().any(|length| length > PEM_LENGTHS.end()) {
-        let (source, most) = (&key.source.kind, PEM_LENGTHS.end());
-        let message = format!(
-            "{source} {}/{}: chain and key may have {most} characters",
-            key.namespace, key.name
-        );
-        return Err(Refusal::new("invalid-certificate", message));
-    }
-    let checked = hubline::tls::check_pair(&certificate.chain, &certificate.private_key);
-    checked.map(|_| ()).map_err(|error| {
-        let message = format!("{} {}/{}: {error}", key.source.kind, key.namespace, key.name);
-        Refusal::new("invalid-certificate", message)
     })
 }
 

@@ -144,6 +144,7 @@ fn certificates_claim_server_names() {
         chain: String::new(),
         private_key: SecretText::new(String::new()),
         created: None,
+        client: None,
     });
     assert_eq!(claims_of(&certificate).len(), 2);
 }

@@ -111,6 +111,7 @@ async fn secrets_stay_secret() {
         chain: "chain".to_owned(),
         private_key: SecretText::new(secret.to_owned()),
         created: None,
+        client: None,
     };
     let encoded = EncodedResource::encode(&key, &certificate.into());
     let bytes = encoded.bytes().clone();

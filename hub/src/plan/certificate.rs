@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use hubline::model::{Certificate, HostName};
-use serde_json::json;
+use hubline::model::{Certificate, ClientVerification, HostName};
+use serde_json::{Value, json};
 
 use super::id::Class;
 use super::scope::{Rendered, Scope, fields};
@@ -41,13 +41,24 @@ fn make(scope: &Scope<'_>, certificate: &Certificate) -> Rendered {
         );
         return scope.refuse("InvalidCertificate", message);
     }
-    let body = fields(json!({"snis": names, "cert": chain, "key": key, "type": "server", "status": 1}));
+    let mut body = fields(json!({"snis": names, "cert": chain, "key": key, "type": "server", "status": 1}));
+    if let Some(client) = &certificate.client {
+        body.insert("client".to_owned(), verification(client));
+    }
     let id = scope.id(ObjectKind::Ssl, Class::Certificate, &scope.key.key, "");
     Rendered {
         objects: vec![scope.object(id, body, BTreeSet::new()).into()],
         claims: scope.standing.granted.clone(),
         ..Rendered::default()
     }
+}
+
+fn verification(client: &ClientVerification) -> Value {
+    let mut body = fields(json!({"ca": client.authorities, "depth": client.depth}));
+    if !client.open_paths.is_empty() {
+        body.insert("skip_mtls_uri_regex".to_owned(), json!(client.open_paths));
+    }
+    Value::Object(body)
 }
 
 fn server_name(claim: &Claim) -> Option<&HostName> {

@@ -4,7 +4,7 @@ use hubline::model::{HostHandling, Protocol, Scheme, Service};
 use serde_json::{Map, Value, json};
 
 use crate::path::reach::is_host;
-use crate::path::{Gateway, GatewayScheme, Path, Reach};
+use crate::path::{Gateway, GatewayScheme, Identity, Path, Reach};
 
 /// How the nodes of an upstream are spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(super) struct Manner {
     scheme: &'static str,
     host: HostHandling,
     /// Identity that is shown.
-    identity: Option<crate::path::Identity>,
+    identity: Option<Identity>,
 }
 
 impl Manner {
@@ -21,7 +21,10 @@ impl Manner {
         Self {
             scheme: scheme(service.settings.scheme, service.port.protocol),
             host: service.settings.host.clone(),
-            identity: None,
+            identity: service.settings.identity.as_deref().map(|it| Identity {
+                chain: it.chain.as_str().into(),
+                key: it.private_key.clone(),
+            }),
         }
     }
 

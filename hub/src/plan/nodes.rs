@@ -214,7 +214,12 @@ pub(super) fn of_gateway(addresses: &[HostPort]) -> impl Iterator<Item = Address
 
 /// One node with all its fields.
 pub(super) fn node(host: &str, port: u16, priority: i32) -> Value {
-    json!({"host": host, "port": port, "weight": 1, "priority": priority})
+    weighted(host, port, priority, 1)
+}
+
+/// As [`node`], with a share of its own.
+pub(super) fn weighted(host: &str, port: u16, priority: i32, weight: u32) -> Value {
+    json!({"host": host, "port": port, "weight": weight, "priority": priority})
 }
 
 fn serving(set: &EndpointSet) -> impl Iterator<Item = &Endpoint> {

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hubline::model::{EndpointSet, LoadBalancing, Resource, Scheme, Service, Timeouts};
+use hubline::model::{
+    Discovery, EndpointSet, LoadBalancing, Outside, OutsideNode, Resource, Scheme, Service, Timeouts,
+};
 use serde_json::{Map, Value, json};
 
+use super::checks;
 use super::id::Class;
 use super::manner::Manner;
-use super::nodes::{Backends, Lowered, node};
+use super::nodes::{Backends, Lowered, host, node, weighted};
 use super::route::{seconds, timeout};
 use super::routing::{Bounds, Checks, Routing};
 use super::scope::{Rendered, Scope, fields};
@@ -20,13 +23,24 @@ use crate::view::{Problem, ProblemKind};
 /// empty, which APISIX answers with 503.
 pub(super) fn render(scope: &Scope<'_>, service: &Service) -> Rendered {
     let mut rendered = Rendered::default();
+    if let Some(identity) = &service.settings.identity
+        && identity.private_key.is_redacted()
+    {
+        let message = format!("{}: the private key was left out of the file", scope.subject());
+        return scope.withhold(ProblemKind::Refused, "Redacted", message);
+    }
     let (manner, nodes) = all_nodes(scope, service, &mut rendered);
     let mut body = settings(scope, service, &manner, &mut rendered);
     bounded(scope.routing, &mut body);
-    if let Some(checks) = scope.routing.checks {
+    if let Some(checks) = &service.settings.checks {
+        body.insert("checks".to_owned(), checks::checks(checks));
+    } else if let Some(checks) = scope.routing.checks {
         body.insert("checks".to_owned(), active(checks));
     }
-    body.insert("nodes".to_owned(), nodes);
+    match nodes {
+        Backing::Nodes(nodes) => drop(body.insert("nodes".to_owned(), json!(nodes))),
+        Backing::Registry(discovery) => registry(discovery, &mut body),
+    }
     let id = scope.id(ObjectKind::Upstream, Class::Upstream, &scope.key.key, "");
     let mut object = scope.object(id, body, BTreeSet::new());
     let mut causes: Vec<_> = scope
@@ -40,20 +54,45 @@ pub(super) fn render(scope: &Scope<'_>, service: &Service) -> Rendered {
     rendered
 }
 
-fn all_nodes(scope: &Scope<'_>, service: &Service, rendered: &mut Rendered) -> (Manner, Value) {
+/// From where an upstream has its nodes.
+enum Backing<'a> {
+    Nodes(Vec<Value>),
+    Registry(&'a Discovery),
+}
+
+fn registry(discovery: &Discovery, body: &mut Map<String, Value>) {
+    body.insert("discovery_type".to_owned(), json!(discovery.provider));
+    body.insert("service_name".to_owned(), json!(discovery.service));
+    if !discovery.arguments.is_empty() {
+        body.insert("discovery_args".to_owned(), json!(discovery.arguments));
+    }
+}
+
+fn all_nodes<'a>(scope: &Scope<'_>, service: &'a Service, rendered: &mut Rendered) -> (Manner, Backing<'a>) {
     let own = || Manner::of_service(service);
+    let none = || Backing::Nodes(Vec::new());
     if let Some(unresolved) = &service.unresolved {
         let message = unresolved.message.clone();
         let problem = scope.problem(ProblemKind::Unresolved, &unresolved.reason, message);
         rendered.problems.push(problem);
-        return (own(), json!([]));
+        return (own(), none());
+    }
+    match service.outside.as_deref() {
+        Some(Outside::Nodes(nodes)) => return (own(), Backing::Nodes(outside(scope, nodes, rendered))),
+        // Which addresses it leads to is not known here.
+        Some(Outside::Discovery(discovery)) if !scope.routing.allowed.host(&discovery.service) => {
+            rendered.problems.push(not_allowed(scope, &discovery.service));
+            return (own(), none());
+        }
+        Some(Outside::Discovery(discovery)) => return (own(), Backing::Registry(discovery)),
+        None => {}
     }
     if let Some(name) = &service.external_name {
         if !scope.routing.allowed.host(name.as_str()) {
             rendered.problems.push(not_allowed(scope, name.as_str()));
-            return (own(), json!([]));
+            return (own(), none());
         }
-        return (own(), json!(external(name.as_str(), service)));
+        return (own(), Backing::Nodes(external(name.as_str(), service)));
     }
     let none = EndpointSet::default();
     let set = match scope.find(&service.endpoints).map(|stored| stored.resource.as_ref()) {
@@ -76,7 +115,28 @@ fn all_nodes(scope: &Scope<'_>, service: &Service, rendered: &mut Rendered) -> (
     }
     let outside = found.not_allowed.iter().map(|address| not_allowed(scope, address));
     rendered.problems.extend(outside);
-    (found.manner, json!(found.nodes))
+    (found.manner, Backing::Nodes(found.nodes))
+}
+
+/// Nodes as they are written. One of weight 0 is left out, since at APISIX it is not when it is alone in its priority
+/// (`reference/apisix.md`); where all have it, all share, as APISIX does.
+fn outside(scope: &Scope<'_>, nodes: &[OutsideNode], rendered: &mut Rendered) -> Vec<Value> {
+    let any = nodes.iter().any(|it| it.weight > 0);
+    let mut made = Vec::with_capacity(nodes.len());
+    for it in nodes.iter().filter(|it| it.weight > 0 || !any) {
+        match host(&it.address) {
+            Some(address) if scope.routing.allowed.host(&address) => {
+                made.push(weighted(&address, it.port.get(), 0, it.weight.max(1)));
+            }
+            Some(address) => rendered.problems.push(not_allowed(scope, &address)),
+            None => {
+                let message = format!("node {:?} is neither an IP address nor a DNS name", it.address);
+                let problem = scope.problem(ProblemKind::Refused, "InvalidAddress", message);
+                rendered.problems.push(problem);
+            }
+        }
+    }
+    made
 }
 
 fn lowered<'a>(scope: &Scope<'a>, service: &Service) -> Lowered<'a> {

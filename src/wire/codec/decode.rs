@@ -2,6 +2,7 @@
 
 use super::super::resource::key_part;
 use super::super::{Names, WireError, proto as p};
+use super::{checks, outside};
 use crate::model as m;
 
 type Result<T> = std::result::Result<T, WireError>;
@@ -102,7 +103,7 @@ fn hosts(field: &str, texts: &[String]) -> Result<Vec<m::HostName>> {
 
 /// In a vector of just this length. One that is collected in the place of the message's own keeps the room of its larger
 /// elements and of those that never came, for as long as the hub keeps the resource: twice what a set of endpoints needs.
-fn exactly<S: IntoIterator<IntoIter: ExactSizeIterator>, T>(
+pub(super) fn exactly<S: IntoIterator<IntoIter: ExactSizeIterator>, T>(
     items: S,
     mut read: impl FnMut(S::Item) -> Result<T>,
 ) -> Result<Vec<T>> {
@@ -177,11 +178,11 @@ fn stream_route(route: p::StreamRoute, names: &mut Names) -> Result<m::StreamRou
     })
 }
 
-fn port(field: &str, number: u32) -> Result<m::Port> {
+pub(super) fn port(field: &str, number: u32) -> Result<m::Port> {
     m::Port::new(number).map_err(|error| WireError::field(field, error))
 }
 
-fn optional_port(field: &str, number: u32) -> Result<Option<m::Port>> {
+pub(super) fn optional_port(field: &str, number: u32) -> Result<Option<m::Port>> {
     if number == 0 {
         Ok(None)
     } else {
@@ -196,7 +197,7 @@ fn protocol(number: i32) -> m::Protocol {
     }
 }
 
-fn text(text: String) -> Option<String> {
+pub(super) fn text(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
@@ -218,6 +219,7 @@ fn service(service: p::Service, names: &mut Names) -> Result<m::Service> {
         },
         endpoints: key(endpoints, names)?,
         external_name: external.transpose()?,
+        outside: service.outside.map(outside::decode).transpose()?.map(Box::new),
         node_port: optional_port("service.node_port", service.node_port)?,
         external_traffic_policy: policy,
         load_balancer_addresses: service.load_balancer_addresses,
@@ -244,7 +246,16 @@ fn settings(settings: p::BackendSettings) -> Result<m::BackendSettings> {
         host,
         timeouts: settings.timeouts.map(timeouts),
         retries: settings.retries,
+        checks: settings.checks.map(checks::decode).transpose()?.map(Box::new),
+        identity: settings.identity.map(identity).map(Box::new),
     })
+}
+
+fn identity(identity: p::ClientIdentity) -> m::ClientIdentity {
+    m::ClientIdentity {
+        chain: identity.chain_pem,
+        private_key: m::SecretText::new(identity.private_key_pem),
+    }
 }
 
 fn scheme(number: i32) -> Result<m::Scheme> {
@@ -311,7 +322,7 @@ fn endpoint(endpoint: p::Endpoint, names: &mut Names) -> Result<m::Endpoint> {
 }
 
 /// An IP address without brackets, or a DNS name.
-pub(crate) fn address(field: &str, address: String) -> Result<String> {
+pub(super) fn address(field: &str, address: String) -> Result<String> {
     let valid =
         address.parse::<std::net::IpAddr>().is_ok() || m::HostName::new(&address).is_ok_and(|it| !it.is_wildcard());
     if valid {
@@ -337,7 +348,16 @@ fn certificate(certificate: p::Certificate) -> Result<m::Certificate> {
         chain: certificate.chain_pem,
         private_key: m::SecretText::new(certificate.private_key_pem),
         created: certificate.created_seconds.map(m::UnixSeconds),
+        client: certificate.client.map(client).map(Box::new),
     })
+}
+
+fn client(client: p::ClientVerification) -> m::ClientVerification {
+    m::ClientVerification {
+        authorities: client.authorities_pem,
+        depth: client.depth,
+        open_paths: client.open_paths,
+    }
 }
 
 fn node(node: p::Node) -> Result<m::Node> {

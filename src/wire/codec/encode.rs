@@ -1,6 +1,7 @@
 //! Model → protobuf.
 
 use super::super::proto as p;
+use super::{checks, outside};
 use crate::model as m;
 
 pub(crate) fn resource(key_of: &m::Key, resource: &m::Resource) -> p::Resource {
@@ -146,6 +147,7 @@ fn service(service: &m::Service) -> p::Service {
         load_balancer_addresses: service.load_balancer_addresses.clone(),
         settings: Some(settings(&service.settings)),
         unresolved: service.unresolved.as_deref().map(unresolved),
+        outside: service.outside.as_deref().map(outside::encode),
     }
 }
 
@@ -178,6 +180,15 @@ fn settings(settings: &m::BackendSettings) -> p::BackendSettings {
         host: Some(p::HostHandling { handling }),
         timeouts: settings.timeouts.map(timeouts),
         retries: settings.retries,
+        checks: settings.checks.as_deref().map(checks::encode),
+        identity: settings.identity.as_deref().map(identity),
+    }
+}
+
+fn identity(identity: &m::ClientIdentity) -> p::ClientIdentity {
+    p::ClientIdentity {
+        chain_pem: identity.chain.clone(),
+        private_key_pem: identity.private_key.expose().to_owned(),
     }
 }
 
@@ -230,6 +241,15 @@ fn certificate(certificate: &m::Certificate) -> p::Certificate {
         chain_pem: certificate.chain.clone(),
         private_key_pem: certificate.private_key.expose().to_owned(),
         created_seconds: certificate.created.map(|created| created.0),
+        client: certificate.client.as_deref().map(client),
+    }
+}
+
+fn client(client: &m::ClientVerification) -> p::ClientVerification {
+    p::ClientVerification {
+        authorities_pem: client.authorities.clone(),
+        depth: client.depth,
+        open_paths: client.open_paths.clone(),
     }
 }
 

@@ -102,6 +102,7 @@ impl App {
             },
             endpoints: self.key(ResourceKind::EndpointSet),
             external_name: None,
+            outside: None,
             node_port: None,
             external_traffic_policy: TrafficPolicy::Cluster,
             load_balancer_addresses: Vec::new(),

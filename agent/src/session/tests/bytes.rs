@@ -57,6 +57,7 @@ fn service(number: u8) -> Resource {
         },
         endpoints: key(ResourceKind::EndpointSet, number),
         external_name: None,
+        outside: None,
         node_port: None,
         external_traffic_policy: TrafficPolicy::Cluster,
         load_balancer_addresses: Vec::new(),

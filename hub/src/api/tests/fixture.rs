@@ -81,6 +81,7 @@ fn service() -> Resource {
         },
         endpoints: key(ResourceKind::EndpointSet, "web", "80"),
         external_name: None,
+        outside: None,
         node_port: None,
         external_traffic_policy: TrafficPolicy::Cluster,
         load_balancer_addresses: Vec::new(),

@@ -32,6 +32,7 @@ fn service() -> Service {
             "80",
         ),
         external_name: None,
+        outside: None,
         node_port: Port::new(30080).ok(),
         external_traffic_policy: TrafficPolicy::Cluster,
         load_balancer_addresses: vec!["198.51.100.1".to_owned()],

@@ -124,12 +124,15 @@ fn services(name: &'static str) -> impl Strategy<Value = Resource> {
     let unresolved = prop::option::weighted(0.15, Just("no such port".to_owned()));
     // Several services may share one set.
     let set = prop::option::weighted(0.2, self::name());
-    (prop::option::of(0..2_u32), external, unresolved, set).prop_map(move |(retries, external, unresolved, set)| {
+    let outside = prop::option::weighted(0.15, outside());
+    let given = (prop::option::of(0..2_u32), external, outside, unresolved, set);
+    given.prop_map(move |(retries, external, outside, unresolved, set)| {
         let Resource::Service(service) = service(name, retries) else {
             panic!("no service")
         };
         Resource::from(Service {
             external_name: external,
+            outside: outside.map(Box::new),
             endpoints: key(ResourceKind::EndpointSet, set.unwrap_or(name)),
             unresolved: unresolved.map(|message| {
                 Box::new(Unresolved {
@@ -140,6 +143,24 @@ fn services(name: &'static str) -> impl Strategy<Value = Resource> {
             ..*service
         })
     })
+}
+
+fn outside() -> impl Strategy<Value = Outside> {
+    let addresses = prop::sample::subsequence(vec!["out.example.net", "198.51.100.7", "fd00::7"], 1..=3);
+    let nodes = (addresses, prop::collection::vec(0..3_u32, 3)).prop_map(|(addresses, weights)| {
+        let node = |(address, weight): (&str, u32)| OutsideNode {
+            address: address.to_owned(),
+            port: Port::new(443).unwrap(),
+            weight,
+        };
+        Outside::Nodes(addresses.into_iter().zip(weights).map(node).collect())
+    });
+    let registry = Just(Outside::Discovery(Discovery {
+        provider: "nacos".to_owned(),
+        service: "web".to_owned(),
+        arguments: [("group_name".to_owned(), "a".to_owned())].into(),
+    }));
+    prop_oneof![3 => nodes, 1 => registry]
 }
 
 fn endpoint_sets() -> impl Strategy<Value = Resource> {
@@ -168,13 +189,20 @@ static PAIRS: LazyLock<Vec<Issued>> = LazyLock::new(|| {
 });
 
 fn certificates() -> impl Strategy<Value = Resource> {
-    (hosts(1), 0..PAIRS.len(), created()).prop_map(|(hosts, pair, created)| {
+    let client = prop::option::weighted(0.3, 0..PAIRS.len());
+    (hosts(1), 0..PAIRS.len(), created(), client).prop_map(|(hosts, pair, created, client)| {
+        let client = client.map(|pair| ClientVerification {
+            authorities: PAIRS[pair].chain.clone(),
+            depth: 1,
+            open_paths: Vec::new(),
+        });
         let pair = &PAIRS[pair];
         Resource::from(Certificate {
             hosts,
             chain: pair.chain.clone(),
             private_key: pair.private_key.clone(),
             created,
+            client: client.map(Box::new),
         })
     })
 }

@@ -173,6 +173,7 @@ pub(super) fn service(name: &str, retries: Option<u32>) -> Resource {
         },
         endpoints: key(ResourceKind::EndpointSet, name),
         external_name: None,
+        outside: None,
         node_port: None,
         external_traffic_policy: TrafficPolicy::Cluster,
         load_balancer_addresses: Vec::new(),
@@ -202,5 +203,6 @@ pub(super) fn certificate(hosts: &[&str]) -> Resource {
         chain: "c".repeat(128),
         private_key: SecretText::new("k".repeat(128)),
         created: None,
+        client: None,
     })
 }

@@ -52,7 +52,7 @@ impl Hub {
 }
 
 /// Cases that are looked at.
-const CASES: usize = 320;
+const CASES: usize = 480;
 
 fn wanted() -> Vec<String> {
     let of_kind = |kind: ResourceKind| {
