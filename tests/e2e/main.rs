@@ -17,6 +17,7 @@ mod restarts;
 mod resume;
 mod secrets;
 mod slow_line;
+mod status;
 mod strangers;
 mod versions;
 
@@ -52,6 +53,7 @@ fn run() -> ExitCode {
         strangers::trials(),
         versions::trials(),
         bad_input::trials(),
+        status::trials(),
         secrets::trials(),
         certificates::trials(),
         slow_line::trials(),
