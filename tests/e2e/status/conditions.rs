@@ -41,6 +41,8 @@ pub(super) fn trials() -> Vec<Trial> {
 struct Replica {
     publisher: Publisher,
     board: StatusBoard,
+    /// It ends with the election.
+    _leadership: watch::Sender<Leadership>,
     _stop: DropGuard,
 }
 
@@ -59,11 +61,12 @@ impl Replica {
             holder: true,
             transitions: 0,
         };
+        let (leads, leadership) = watch::channel(leader);
         let sources = Sources {
             ledger,
             reader: publisher.reader(),
             board: board.clone(),
-            leadership: watch::channel(leader).1,
+            leadership,
         };
         let options = Options {
             instance: "e2e".to_owned(),
@@ -73,6 +76,7 @@ impl Replica {
         Ok(Self {
             publisher,
             board,
+            _leadership: leads,
             _stop: stop.drop_guard(),
         })
     }
