@@ -148,7 +148,8 @@ impl Server {
             merge(object, body);
             return (200, object.clone());
         }
-        if body["metadata"]["resourceVersion"] != object["metadata"]["resourceVersion"] {
+        let based_on = &body["metadata"]["resourceVersion"];
+        if !based_on.is_null() && *based_on != object["metadata"]["resourceVersion"] {
             return failure(409, "Conflict");
         }
         merge(&mut object["status"], &body["status"]);
