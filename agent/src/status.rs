@@ -81,7 +81,11 @@ impl StatusBoard {
         self.shared.addresses.send_if_modified(|last| {
             let changed = last.as_deref() != Some(&addresses);
             if changed {
-                info!(hub = self.shared.hub, addresses = addresses.join(", "), "addresses of the target");
+                info!(
+                    hub = self.shared.hub,
+                    addresses = addresses.join(", "),
+                    "addresses of the target"
+                );
                 *last = Some(addresses.into());
             }
             changed

@@ -114,7 +114,9 @@ impl Ledger {
     pub fn users(&self, key: &Key) -> Vec<ObjectId> {
         let inner = self.lock();
         let users = inner.users.get(key).into_iter().flat_map(Few::keys).cloned();
-        users.chain(owner(key).filter(|id| inner.objects.contains_key(id))).collect()
+        users
+            .chain(owner(key).filter(|id| inner.objects.contains_key(id)))
+            .collect()
     }
 
     /// What is known of an object; none when that is not enough to say anything.
@@ -206,7 +208,12 @@ fn owner(key: &Key) -> Option<ObjectId> {
 }
 
 fn object_id(object: &ObjectRef) -> Option<ObjectId> {
-    named(&object.source.group, &object.source.kind, &object.namespace, &object.name)
+    named(
+        &object.source.group,
+        &object.source.kind,
+        &object.namespace,
+        &object.name,
+    )
 }
 
 fn named(group: &str, kind: &str, namespace: &str, name: &str) -> Option<ObjectId> {

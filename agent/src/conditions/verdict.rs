@@ -38,7 +38,12 @@ enum Word<'a> {
 }
 
 /// The verdict on an object of these resources, of which `published` tells the content that hubs have, or will have.
-pub(super) fn of(id: &ObjectId, keys: &[Key], published: impl Fn(&Key) -> Option<ContentHash>, said: &Statuses) -> Verdict {
+pub(super) fn of(
+    id: &ObjectId,
+    keys: &[Key],
+    published: impl Fn(&Key) -> Option<ContentHash>,
+    said: &Statuses,
+) -> Verdict {
     let (mut unknown, mut pending, mut fine) = (false, false, false);
     let mut problems = Vec::new();
     // What is referred to and not there is no resource; the object's diagnostics tell.

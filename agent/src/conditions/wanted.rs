@@ -96,7 +96,10 @@ fn conditions(facts: &Facts, present: &[Value], verdict: &Verdict, now: Timestam
     let opinions = match facts.declared.standing {
         Standing::Ours => {
             let diagnostics = facts.diagnostics.as_deref().unwrap_or_default();
-            [(ACCEPTED, accepted(diagnostics)), (PROGRAMMED, programmed(verdict, diagnostics))]
+            [
+                (ACCEPTED, accepted(diagnostics)),
+                (PROGRAMMED, programmed(verdict, diagnostics)),
+            ]
         }
         Standing::Foreign if facts.reported.by_us => [(ACCEPTED, Opinion::Absent), (PROGRAMMED, Opinion::Absent)],
         Standing::Foreign | Standing::Unknown => return None,
@@ -170,7 +173,12 @@ pub(super) fn sentences(diagnostics: &[&Diagnostic]) -> String {
         "" => it.message.clone(),
         field => format!("{field}: {}", it.message),
     };
-    let mut text = diagnostics.iter().take(NAMED).map(sentence).collect::<Vec<_>>().join("; ");
+    let mut text = diagnostics
+        .iter()
+        .take(NAMED)
+        .map(sentence)
+        .collect::<Vec<_>>()
+        .join("; ");
     if diagnostics.len() > NAMED {
         text.push_str(&format!("; and {} more", diagnostics.len() - NAMED));
     }

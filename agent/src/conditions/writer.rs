@@ -249,7 +249,13 @@ impl Writer {
 
     /// Makes an event. One that is there already, and was not made in this run, was made before a restart: that says
     /// nothing new.
-    async fn tell(&mut self, id: &ObjectId, facts: &Facts, notice: &Notice, before: Option<i32>) -> Result<(), Failure> {
+    async fn tell(
+        &mut self,
+        id: &ObjectId,
+        facts: &Facts,
+        notice: &Notice,
+        before: Option<i32>,
+    ) -> Result<(), Failure> {
         let now = Timestamp::now();
         let mut event = notice.event(id, facts, &self.options.instance, now);
         self.claim();

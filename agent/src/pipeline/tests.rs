@@ -180,11 +180,7 @@ fn stage(config: &AgentConfig, events: mpsc::Receiver<SourceEvent>) -> (Stage, R
     stage_with(config, events, None)
 }
 
-fn stage_with(
-    config: &AgentConfig,
-    events: mpsc::Receiver<SourceEvent>,
-    ledger: Option<Ledger>,
-) -> (Stage, Reader) {
+fn stage_with(config: &AgentConfig, events: mpsc::Receiver<SourceEvent>, ledger: Option<Ledger>) -> (Stage, Reader) {
     let certificates =
         Reloader::<ClientSide>::new(config.tls.clone(), Times::default(), &Telemetry::default()).unwrap();
     let options = StageOptions {
@@ -341,7 +337,10 @@ async fn the_ledger_hears_of_an_object_what_its_watch_and_translate_say() {
     listing(ingress("7", "apisix").into()).await;
     let id = ledger.dirty().await.pop_first().unwrap();
     let facts = until_facts(&ledger, &id).await;
-    assert_eq!((&*facts.reported.version, facts.declared.standing), ("7", Standing::Ours));
+    assert_eq!(
+        (&*facts.reported.version, facts.declared.standing),
+        ("7", Standing::Ours)
+    );
     // Its own write comes back: only what it says of itself is another.
     listing(ingress("8", "apisix").into()).await;
     ledger.dirty().await;

@@ -8,8 +8,8 @@
 use std::collections::VecDeque;
 
 use hubline::wire::{
-    ADDRESSES, Ack, AgentMessage, Compare, Delta, Digest, Held, Hello, HubMessage, Inventory, Nack, OFFER, RESUME, Resync,
-    ResyncReason, Scope, Status, Welcome,
+    ADDRESSES, Ack, AgentMessage, Compare, Delta, Digest, Held, Hello, HubMessage, Inventory, Nack, OFFER, RESUME,
+    Resync, ResyncReason, Scope, Status, Welcome,
 };
 
 use super::recover::SessionError;

@@ -120,7 +120,9 @@ fn is_by_us(meta: &ObjectMeta, status: &ReportedStatus) -> bool {
 impl Reports for networking::Ingress {
     fn reported(&self) -> Option<Reported> {
         let balancer = self.status.as_ref().and_then(|status| status.load_balancer.as_ref());
-        let entries = balancer.and_then(|balancer| balancer.ingress.as_deref()).unwrap_or_default();
+        let entries = balancer
+            .and_then(|balancer| balancer.ingress.as_deref())
+            .unwrap_or_default();
         let address = |entry: &networking::IngressLoadBalancerIngress| {
             let text = entry.ip.as_deref().or(entry.hostname.as_deref());
             text.unwrap_or_default().into()

@@ -43,7 +43,10 @@ fn is_address(text: &str) -> bool {
     match text.parse::<IpAddr>() {
         Ok(address) => !address.is_unspecified(),
         Err(_) => {
-            let lettered = text.rsplit('.').next().is_some_and(|label| label.contains(char::is_alphabetic));
+            let lettered = text
+                .rsplit('.')
+                .next()
+                .is_some_and(|label| label.contains(char::is_alphabetic));
             let plain = HostName::new(text).is_ok_and(|host| !host.is_wildcard() && host.as_str() == text);
             plain && lettered && !text.contains('_')
         }

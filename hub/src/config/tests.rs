@@ -221,11 +221,21 @@ fn addresses_that_no_ingress_can_have_are_named() {
         "'http://lb.example.com'",
     ];
     for address in wrong {
-        let error = parse(&format!("status: {{addresses: [192.0.2.1, {address}]}}")).unwrap_err().to_string();
-        assert!(error.contains("status.addresses.1") && error.contains("allowed: an IP address"), "{error}");
+        let error = parse(&format!("status: {{addresses: [192.0.2.1, {address}]}}"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("status.addresses.1") && error.contains("allowed: an IP address"),
+            "{error}"
+        );
     }
-    let twice = parse("status: {addresses: [a.example, a.example]}").unwrap_err().to_string();
-    assert!(twice.contains("status.addresses.1: a.example is listed twice"), "{twice}");
+    let twice = parse("status: {addresses: [a.example, a.example]}")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        twice.contains("status.addresses.1: a.example is listed twice"),
+        "{twice}"
+    );
 }
 
 #[tokio::test]

@@ -72,7 +72,12 @@ impl Replica {
             instance: "e2e".to_owned(),
             metrics: Metrics::default(),
         };
-        tokio::spawn(conditions::run(server.agent_client().await?, sources, options, stop.clone()));
+        tokio::spawn(conditions::run(
+            server.agent_client().await?,
+            sources,
+            options,
+            stop.clone(),
+        ));
         Ok(Self {
             publisher,
             board,
@@ -113,7 +118,13 @@ impl Replica {
 }
 
 fn key(name: &str) -> Key {
-    Key::new(ResourceKind::Export, &Kind::ApisixRoute.group_kind(), NAMESPACE, name, "")
+    Key::new(
+        ResourceKind::Export,
+        &Kind::ApisixRoute.group_kind(),
+        NAMESPACE,
+        name,
+        "",
+    )
 }
 
 /// As the stage does, if one resource were made of each ApisixRoute.
@@ -178,14 +189,21 @@ async fn routes(client: &Client) -> Result<Routes> {
     let resource = ApiResource::erase::<ApisixRoute>(&());
     let api = Api::namespaced_with(client.clone(), NAMESPACE, &resource);
     until("the definition is served", async || {
-        Ok(api.list(&kube::api::ListParams::default()).await.map(drop).map_err(|error| error.to_string()))
+        Ok(api
+            .list(&kube::api::ListParams::default())
+            .await
+            .map(drop)
+            .map_err(|error| error.to_string()))
     })
     .await?;
     Ok(Routes(api))
 }
 
 fn field<'a>(object: &'a Value, kind: &str, field: &str) -> &'a Value {
-    let list = object["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let list = object["status"]["conditions"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let found = list.iter().find(|condition| condition["type"] == kind);
     found.map_or(&Value::Null, |condition| &condition[field])
 }
@@ -216,13 +234,19 @@ async fn conditions_follow_the_verdict() -> Result<()> {
         Ok(if seen { Ok(object) } else { Err(object.to_string()) })
     })
     .await?;
-    ensure!(*field(&changed, "Accepted", "lastTransitionTime") == since, "it did not flip: {changed}");
+    ensure!(
+        *field(&changed, "Accepted", "lastTransitionTime") == since,
+        "it did not flip: {changed}"
+    );
     ensure!(*field(&changed, "Programmed", "observedGeneration") == 1, "{changed}");
     let conflict = "example.com/two is claimed by ApisixRoute shop/web of cluster b; the older claim stays in force";
     replica.say("web", "Conflict", conflict)?;
     let conflicting = routes.until("web", "Programmed", "False", "Conflict").await?;
     let message = field(&conflicting, "Programmed", "message");
-    ensure!(message.as_str().is_some_and(|it| it.contains("shop/web of cluster b")), "{message}");
+    ensure!(
+        message.as_str().is_some_and(|it| it.contains("shop/web of cluster b")),
+        "{message}"
+    );
     replica.say("web", "Quarantined", "plugins.x is no plugin")?;
     routes.until("web", "Programmed", "False", "Quarantined").await?;
     replica.say("web", "Programmed", "")?;

@@ -62,7 +62,10 @@ async fn write_as(looker: &Looker, manager: &str, ingress: &str, address: &str) 
 
 async fn change(looker: &Looker, ingress: &str, body: &Value) -> Result<()> {
     let params = PatchParams::apply("e2e-change");
-    looker.api::<Ingress>().patch(ingress, &params, &Patch::Merge(body)).await?;
+    looker
+        .api::<Ingress>()
+        .patch(ingress, &params, &Patch::Merge(body))
+        .await?;
     Ok(())
 }
 
@@ -79,9 +82,20 @@ async fn addresses() -> Result<()> {
     let class = objects::ingress_class("status-other", "example.com/other", false);
     let classes: Api<IngressClass> = Api::all(look.client.clone());
     classes
-        .patch("status-other", &PatchParams::apply("e2e").force(), &Patch::Apply(&class))
+        .patch(
+            "status-other",
+            &PatchParams::apply("e2e").force(),
+            &Patch::Apply(&class),
+        )
         .await?;
-    let foreign = objects::ingress("addresses", "foreign", "status-other", "f.example.com", "/", ("web", 80));
+    let foreign = objects::ingress(
+        "addresses",
+        "foreign",
+        "status-other",
+        "f.example.com",
+        "/",
+        ("web", 80),
+    );
     shop.put(&foreign).await?;
     write_as(&look, "other-controller", "foreign", "198.51.100.1").await?;
 
@@ -136,7 +150,14 @@ async fn problems() -> Result<()> {
         "metadata": {"name": "broken", "namespace": "problems"}, "type": "kubernetes.io/tls",
         "stringData": {"tls.crt": chain, "tls.key": chain}}))?;
     shop.put(&secret).await?;
-    let mut secure = objects::ingress("problems", "secure", "apisix", "s.problems.example.com", "/", ("web", 80));
+    let mut secure = objects::ingress(
+        "problems",
+        "secure",
+        "apisix",
+        "s.problems.example.com",
+        "/",
+        ("web", 80),
+    );
     let spec = secure.spec.as_mut().context("a spec")?;
     spec.tls = Some(vec![IngressTLS {
         hosts: Some(vec!["s.problems.example.com".to_owned()]),
@@ -144,12 +165,20 @@ async fn problems() -> Result<()> {
     }]);
     shop.put(&secure).await?;
     start_kube_agent(&mut system, &a)?;
-    let words = ["spec.rules[0].http.paths[0].backend", "Service problems/nowhere does not exist"];
+    let words = [
+        "spec.rules[0].http.paths[0].backend",
+        "Service problems/nowhere does not exist",
+    ];
     let lost = look.until_event("lost", "BackendNotFound", &words).await?;
     ensure!(lost.type_.as_deref() == Some("Warning"), "{lost:?}");
-    look.until_event("secure", "InvalidCertificateRef", &["Secret problems/broken", "tls.key"])
+    look.until_event(
+        "secure",
+        "InvalidCertificateRef",
+        &["Secret problems/broken", "tls.key"],
+    )
+    .await?;
+    look.until_event("secure", "Quarantined", &["Secret problems/broken"])
         .await?;
-    look.until_event("secure", "Quarantined", &["Secret problems/broken"]).await?;
     system.until_served("w.problems.example.com", "/", "10.90.1.1").await?;
     let about_web = |events: &[k8s_openapi::api::events::v1::Event]| {
         let of = |event: &k8s_openapi::api::events::v1::Event| event.regarding.as_ref().and_then(|it| it.name.clone());
@@ -226,7 +255,9 @@ async fn until_written(shop: &Shop, look: &Looker, name: &str) -> Result<()> {
     shop.ingress(&sentinel, &format!("{sentinel}.unwritten.example.com"), "/", "missing")
         .await?;
     look.until_addresses(&sentinel, &BALANCER).await?;
-    look.until_event(&sentinel, "BackendNotFound", &["missing"]).await.map(drop)
+    look.until_event(&sentinel, "BackendNotFound", &["missing"])
+        .await
+        .map(drop)
 }
 
 async fn unchanged(look: &Looker, before: &std::collections::BTreeMap<String, String>, after: &str) -> Result<()> {

@@ -63,10 +63,16 @@ impl Looker {
     pub(super) async fn versions(&self) -> Result<BTreeMap<String, String>> {
         let mut versions = BTreeMap::new();
         for it in self.api::<Ingress>().list(&ListParams::default()).await? {
-            versions.insert(format!("Ingress {}", it.name_any()), it.resource_version().unwrap_or_default());
+            versions.insert(
+                format!("Ingress {}", it.name_any()),
+                it.resource_version().unwrap_or_default(),
+            );
         }
         for it in self.events().await? {
-            versions.insert(format!("Event {}", it.name_any()), it.resource_version().unwrap_or_default());
+            versions.insert(
+                format!("Event {}", it.name_any()),
+                it.resource_version().unwrap_or_default(),
+            );
         }
         Ok(versions)
     }

@@ -22,8 +22,14 @@ async fn it_tells_who_is_to_be_looked_at_for_what() {
     }
     assert_eq!(dirty(&ledger).await, [api.clone(), web.clone()]);
     ledger.declare(vec![
-        (web.clone(), declared(Standing::Ours, &[route("web", "a"), service("x")])),
-        (api.clone(), declared(Standing::Ours, &[route("api", "a"), service("x")])),
+        (
+            web.clone(),
+            declared(Standing::Ours, &[route("web", "a"), service("x")]),
+        ),
+        (
+            api.clone(),
+            declared(Standing::Ours, &[route("api", "a"), service("x")]),
+        ),
     ]);
     assert_eq!(dirty(&ledger).await, [api.clone(), web.clone()]);
     assert_eq!(ledger.users(&service("x")), [api.clone(), web.clone()]);

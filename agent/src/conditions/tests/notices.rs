@@ -16,7 +16,10 @@ fn problem(reason: &str) -> Verdict {
 }
 
 fn pairs(notices: &[Notice]) -> Vec<(&str, &str)> {
-    notices.iter().map(|it| (it.reason.as_str(), it.note.as_str())).collect()
+    notices
+        .iter()
+        .map(|it| (it.reason.as_str(), it.note.as_str()))
+        .collect()
 }
 
 #[test]
@@ -31,8 +34,16 @@ fn an_ingress_is_told_what_the_agent_found_and_what_the_hub_says_beyond_it() {
     assert_eq!(pairs(&told(unresolved(), &problem("Unresolved"))), [found], "said once");
     let both = [found, ("Conflict", "Route x: why")];
     assert_eq!(pairs(&told(unresolved(), &problem("Conflict"))), both);
-    assert_eq!(pairs(&told(Vec::new(), &problem("Quarantined"))), [("Quarantined", "Route x: why")]);
-    for fine in [Verdict::Unknown, Verdict::Nothing, Verdict::Programmed, Verdict::Pending] {
+    assert_eq!(
+        pairs(&told(Vec::new(), &problem("Quarantined"))),
+        [("Quarantined", "Route x: why")]
+    );
+    for fine in [
+        Verdict::Unknown,
+        Verdict::Nothing,
+        Verdict::Programmed,
+        Verdict::Pending,
+    ] {
         assert_eq!(told(Vec::new(), &fine), [], "{fine:?}");
     }
 }
@@ -77,5 +88,8 @@ fn an_event_is_named_by_what_it_says_of_whom() {
         event["regarding"],
         json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "name": "web", "namespace": "shop", "uid": "u-1"})
     );
-    assert_eq!((&event["type"], &event["reason"], &event["note"]), (&json!("Warning"), &json!("Conflict"), &json!("a")));
+    assert_eq!(
+        (&event["type"], &event["reason"], &event["note"]),
+        (&json!("Warning"), &json!("Conflict"), &json!("a"))
+    );
 }

@@ -18,7 +18,10 @@ async fn an_object_stands_in_it_once_and_the_first_comes_first() {
     assert_eq!((queue.len(), queue.next(now)), (2, Some(now)));
     assert_eq!(queue.pop(now), Some(web("b")));
     queue.touch(web("b"));
-    assert_eq!((queue.pop(now), queue.pop(now), queue.pop(now)), (Some(web("a")), Some(web("b")), None));
+    assert_eq!(
+        (queue.pop(now), queue.pop(now), queue.pop(now)),
+        (Some(web("a")), Some(web("b")), None)
+    );
     assert_eq!((queue.len(), queue.next(now)), (0, None));
 }
 

@@ -35,16 +35,26 @@ fn conditions_of_a_new_object() {
         (Verdict::Nothing, vec![accepted.clone()]),
         (
             Verdict::Programmed,
-            vec![accepted.clone(), condition("Programmed", "True", "Programmed", "", NOW_TEXT)],
+            vec![
+                accepted.clone(),
+                condition("Programmed", "True", "Programmed", "", NOW_TEXT),
+            ],
         ),
         (
             Verdict::Pending,
-            vec![accepted.clone(), failed("Pending", "not everything of it is at APISIX yet")],
+            vec![
+                accepted.clone(),
+                failed("Pending", "not everything of it is at APISIX yet"),
+            ],
         ),
         (problem, vec![accepted, failed("Quarantined", "Route a: no")]),
     ];
     for (verdict, wanted) in cases {
-        assert_eq!(written(&json!([]), Vec::new(), &verdict), Some(wanted.into()), "{verdict:?}");
+        assert_eq!(
+            written(&json!([]), Vec::new(), &verdict),
+            Some(wanted.into()),
+            "{verdict:?}"
+        );
     }
 }
 
@@ -111,7 +121,11 @@ fn the_time_moves_only_when_the_status_flips() {
     assert_eq!(other_reason[1], condition("Programmed", "False", "Conflict", "y", old));
     let flipped = written(&present, Vec::new(), &Verdict::Programmed).unwrap();
     assert_eq!(flipped[1], condition("Programmed", "True", "Programmed", "", NOW_TEXT));
-    assert_eq!((&flipped[0], &flipped[2]), (&present[0], &present[2]), "others' and what did not change stay");
+    assert_eq!(
+        (&flipped[0], &flipped[2]),
+        (&present[0], &present[2]),
+        "others' and what did not change stay"
+    );
 }
 
 #[test]
@@ -161,7 +175,13 @@ fn addresses_of_an_ingress() {
         // Of a controller that was here before.
         (ours, false, &["192.0.2.9"], Some(two), Some(entries)),
         (ours, true, two, Some(two), None),
-        (ours, true, two, Some(&["2001:db8::1"]), Some(json!([{"ip": "2001:db8::1"}]))),
+        (
+            ours,
+            true,
+            two,
+            Some(&["2001:db8::1"]),
+            Some(json!([{"ip": "2001:db8::1"}])),
+        ),
         // Nothing configured, or nothing heard yet: neither written nor taken away.
         (ours, true, two, Some(&[]), None),
         (ours, true, two, None, None),

@@ -87,7 +87,8 @@ impl Replica {
             ..Output::default()
         });
         let (standing, keys) = (Standing::Ours, [key.clone()].into());
-        self.ledger.declare(vec![(id.clone(), Some(Arc::new(Declared { standing, keys })))]);
+        self.ledger
+            .declare(vec![(id.clone(), Some(Arc::new(Declared { standing, keys })))]);
         key
     }
 
@@ -148,13 +149,19 @@ async fn verdicts_are_written_and_what_is_pending_only_after_a_while() {
     sleep(Duration::from_secs(2)).await;
     replica.say(&key, "Programmed");
     sleep(LONG).await;
-    assert_eq!(shown(&server), [accepted.clone(), three("Programmed", "True", "Programmed")]);
+    assert_eq!(
+        shown(&server),
+        [accepted.clone(), three("Programmed", "True", "Programmed")]
+    );
     assert_eq!(server.take_calls().len(), 2, "it was never said to be pending");
 
     // The target is gone for longer, and comes back.
     replica.say(&key, "Pending");
     sleep(LONG).await;
-    assert_eq!(shown(&server), [accepted.clone(), three("Programmed", "False", "Pending")]);
+    assert_eq!(
+        shown(&server),
+        [accepted.clone(), three("Programmed", "False", "Pending")]
+    );
     replica.say(&key, "Programmed");
     sleep(LONG).await;
     assert_eq!(shown(&server), [accepted, three("Programmed", "True", "Programmed")]);
@@ -224,7 +231,9 @@ async fn failures_are_tried_again_ever_later_and_what_is_gone_is_not() {
     server.take_calls();
 
     // Deleted, which the watch has not told yet; then it has.
-    replica.ledger.diagnose(vec![diagnostic(&web(), Severity::Error, "X", "", "y")]);
+    replica
+        .ledger
+        .diagnose(vec![diagnostic(&web(), Severity::Error, "X", "", "y")]);
     server.remove(ROUTE);
     server.called(1).await;
     replica.ledger.report(&web(), None);
@@ -246,7 +255,10 @@ async fn what_another_wrote_in_between_is_not_overwritten() {
     assert_eq!(shown(&server), [three("Other", "True", "X")], "the watch is behind");
     replica.watch(&web(), ROUTE);
     sleep(LONG).await;
-    let mine = [three("Accepted", "True", "Accepted"), three("Programmed", "True", "Programmed")];
+    let mine = [
+        three("Accepted", "True", "Accepted"),
+        three("Programmed", "True", "Programmed"),
+    ];
     assert_eq!(shown(&server), [&[three("Other", "True", "X")], &mine[..]].concat());
 
     // Other content: what was said of the old is no verdict, and what is there stays.
@@ -272,7 +284,10 @@ async fn many_objects_are_written_at_a_bounded_rate() {
     let began = Instant::now();
     server.called(100).await;
     let took = began.elapsed();
-    assert!((Duration::from_millis(4_900)..=Duration::from_millis(5_100)).contains(&took), "{took:?}");
+    assert!(
+        (Duration::from_millis(4_900)..=Duration::from_millis(5_100)).contains(&took),
+        "{took:?}"
+    );
     replica.end().await;
 }
 
@@ -288,10 +303,16 @@ async fn addresses_follow_what_the_hub_says() {
     assert_eq!(server.take_calls(), [""; 0], "no hub has said any");
     replica.board.set_addresses(vec!["192.0.2.1".to_owned()]);
     sleep(LONG).await;
-    assert_eq!(server.get(INGRESS)["status"]["loadBalancer"]["ingress"], json!([{"ip": "192.0.2.1"}]));
+    assert_eq!(
+        server.get(INGRESS)["status"]["loadBalancer"]["ingress"],
+        json!([{"ip": "192.0.2.1"}])
+    );
     replica.board.set_addresses(vec!["lb.example.com".to_owned()]);
     sleep(LONG).await;
-    assert_eq!(server.get(INGRESS)["status"]["loadBalancer"]["ingress"], json!([{"hostname": "lb.example.com"}]));
+    assert_eq!(
+        server.get(INGRESS)["status"]["loadBalancer"]["ingress"],
+        json!([{"hostname": "lb.example.com"}])
+    );
     replica.board.set_addresses(Vec::new());
     sleep(LONG).await;
     assert_eq!(server.take_calls().len(), 2, "no address, no write");
@@ -313,7 +334,10 @@ async fn an_event_is_made_once_and_counted_when_it_happens_again() {
     assert_eq!(server.take_calls().len(), 1);
     let events = server.events();
     assert_eq!(events.len(), 1);
-    assert_eq!((&events[0]["reason"], &events[0]["note"]), (&json!("Conflict"), &json!("Export: claimed by b")));
+    assert_eq!(
+        (&events[0]["reason"], &events[0]["note"]),
+        (&json!("Conflict"), &json!("Export: claimed by b"))
+    );
 
     // Over, and again.
     replica.say(&key, "Programmed");

@@ -255,7 +255,10 @@ async fn addresses_of_the_target_reach_the_board_and_stay_over_a_reconnect() {
     let peer = hub.peer().await;
     assert!(agent.status.addresses().borrow().is_some(), "a cut takes nothing back");
     peer.send(told(&[])).await;
-    addresses.wait_for(|it| it.as_ref().is_some_and(|it| it.is_empty())).await.unwrap();
+    addresses
+        .wait_for(|it| it.as_ref().is_some_and(|it| it.is_empty()))
+        .await
+        .unwrap();
     // Another replica speaks from now on.
     agent.status.forget();
     assert!(agent.status.addresses().borrow().is_none());

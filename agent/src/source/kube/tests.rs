@@ -259,15 +259,27 @@ fn a_status_is_told_beside_its_object_with_who_wrote_it() {
     let addresses = json!({"f:status": {"f:loadBalancer": {"f:ingress": {}}}});
     let (id, reported) = told(&json!([written("other", "status", &addresses)]));
     assert_eq!((id.kind, id.name.to_string()), (Kind::Ingress, "shop/web".to_owned()));
-    assert_eq!((&*reported.uid, &*reported.version, reported.generation), ("u-1", "7", 3));
+    assert_eq!(
+        (&*reported.uid, &*reported.version, reported.generation),
+        ("u-1", "7", 3)
+    );
     let shown = crate::source::ReportedStatus::Addresses(vec!["192.0.2.1".into(), "lb.example.com".into()]);
     assert_eq!(reported.status, shown);
     let by_us = |manager: &str, subresource: &str, fields: &Value| {
-        told(&json!([written("x", "", &json!({})), written(manager, subresource, fields)])).1.by_us
+        told(&json!([
+            written("x", "", &json!({})),
+            written(manager, subresource, fields)
+        ]))
+        .1
+        .by_us
     };
     assert!(by_us("hubline-agent", "status", &addresses));
     assert!(!by_us("other", "status", &addresses));
-    assert!(!by_us("hubline-agent", "status", &json!({"f:status": {"f:conditions": {}}})));
+    assert!(!by_us(
+        "hubline-agent",
+        "status",
+        &json!({"f:status": {"f:conditions": {}}})
+    ));
     assert!(!by_us("hubline-agent", "", &addresses));
     // Services have a status as well, which is nobody's business here.
     let service: Service = serde_json::from_value(json!({"metadata": {"name": "x"}})).unwrap();

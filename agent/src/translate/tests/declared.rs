@@ -31,7 +31,11 @@ fn of(output: &Output) -> Option<Option<(Standing, Vec<String>)>> {
 #[test]
 fn an_ingress_is_declared_with_what_is_made_of_it_and_what_that_needs() {
     let (mut translator, output) = started(&shop());
-    let keys = ["Route web#web.example.com|Prefix|/", "Service web#80", "Certificate pair#"];
+    let keys = [
+        "Route web#web.example.com|Prefix|/",
+        "Service web#80",
+        "Certificate pair#",
+    ];
     let ours = (Standing::Ours, keys.map(str::to_owned).to_vec());
     assert_eq!(of(&output), Some(Some(ours.clone())));
 
