@@ -8,6 +8,7 @@ mod custom;
 mod demand;
 pub mod listing;
 pub mod secret;
+mod unit;
 mod unread;
 mod users;
 
@@ -20,51 +21,12 @@ use crate::few::Few;
 use crate::source::object::{EndpointSlice, Ingress, IngressClass, Service};
 use crate::source::{Coverage, Kind, Name, Object, ObjectId, SourceEvent};
 use custom::CustomObjects;
-pub use demand::{SecretUse, ServiceDemand, ServiceUse, SettingsOverride};
+pub use demand::{Demand, Purpose, SecretUse, ServiceDemand, ServiceUse, SettingsOverride};
 use listing::Listings;
 use secret::Secrets;
+pub use unit::Unit;
 use unread::Unread;
 use users::Users;
-
-/// What is translated as one: a change re-translates the units it touches and no others.
-/// Ingresses come first, because they say which ports and secrets are asked for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Unit {
-    /// The routes of an Ingress.
-    Ingress(Name),
-    /// An ApisixRoute.
-    ApisixRoute(Name),
-    /// An ApisixUpstream.
-    ApisixUpstream(Name),
-    /// An ApisixTls.
-    ApisixTls(Name),
-    /// An ApisixConsumer.
-    ApisixConsumer(Name),
-    /// An ApisixPluginConfig.
-    ApisixPluginConfig(Name),
-    /// An ApisixGlobalRule.
-    ApisixGlobalRule(Name),
-    /// A BackendTrafficPolicy.
-    BackendTrafficPolicy(Name),
-    /// An HTTPRoutePolicy.
-    HttpRoutePolicy(Name),
-    /// An L4RoutePolicy.
-    L4RoutePolicy(Name),
-    /// A Consumer.
-    Consumer(Name),
-    /// A PluginConfig.
-    PluginConfig(Name),
-    /// A GatewayProxy.
-    GatewayProxy(Name),
-    /// The ports of a Service that routes refer to, with their addresses.
-    Service(Name),
-    /// The certificate in a Secret that Ingresses refer to.
-    Secret(Name),
-    /// A node.
-    Node(Name),
-    /// The cluster itself.
-    Cluster,
-}
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
@@ -79,6 +41,10 @@ pub struct Index {
     pub(crate) slices_of: BTreeMap<Name, Few<Name, ()>>,
     pub(crate) service_users: Users<ServiceUse>,
     pub(crate) secret_users: Users<SecretUse>,
+    pub(crate) secret_readers: Users<()>,
+    pub(crate) service_readers: Users<()>,
+    pub(crate) upstream_users: Users<String>,
+    pub(crate) plugin_config_users: Users<String>,
     pub(crate) listings: Listings,
     pub(crate) malformed: BTreeMap<ObjectId, String>,
     pub(crate) unread: Unread,
@@ -88,27 +54,6 @@ pub struct Index {
     /// Secrets that lost their last user since the last drain.
     released: BTreeSet<Name>,
     faults_changed: bool,
-}
-
-impl Unit {
-    /// The object that a unit is, where that object has a status which agents write.
-    pub(crate) fn reporting(&self) -> Option<ObjectId> {
-        let (kind, name) = match self {
-            Self::Ingress(name) => (Kind::Ingress, name),
-            Self::ApisixRoute(name) => (Kind::ApisixRoute, name),
-            Self::ApisixUpstream(name) => (Kind::ApisixUpstream, name),
-            Self::ApisixTls(name) => (Kind::ApisixTls, name),
-            Self::ApisixConsumer(name) => (Kind::ApisixConsumer, name),
-            Self::ApisixPluginConfig(name) => (Kind::ApisixPluginConfig, name),
-            Self::ApisixGlobalRule(name) => (Kind::ApisixGlobalRule, name),
-            Self::Consumer(name) => (Kind::Consumer, name),
-            Self::BackendTrafficPolicy(_) | Self::HttpRoutePolicy(_) | Self::L4RoutePolicy(_) => return None,
-            Self::PluginConfig(_) | Self::GatewayProxy(_) => return None,
-            Self::Service(_) | Self::Secret(_) | Self::Node(_) | Self::Cluster => return None,
-        };
-        let name = name.clone();
-        Some(ObjectId { kind, name })
-    }
 }
 
 impl Index {
@@ -133,8 +78,8 @@ impl Index {
             SourceEvent::Malformed { id, reason } => self.malformed(id, reason),
             SourceEvent::Fetched { name, outcome } => {
                 // An answer may come after the last reference is gone.
-                if self.secret_users.of(&name).is_some() && self.secrets.fetched(&name, outcome) {
-                    self.dirty.insert(Unit::Secret(name));
+                if self.is_secret_wanted(&name) && self.secrets.fetched(&name, outcome) {
+                    self.touch_secret(name);
                 }
             }
             SourceEvent::Unread(files) => {
@@ -157,15 +102,10 @@ impl Index {
         self.dirty.pop_first()
     }
 
-    /// The next dirty Ingress, if any.
-    pub(crate) fn next_dirty_ingress(&mut self) -> Option<Name> {
-        match self.dirty.first() {
-            Some(Unit::Ingress(_)) => match self.dirty.pop_first() {
-                Some(Unit::Ingress(name)) => Some(name),
-                _ => None,
-            },
-            _ => None,
-        }
+    /// The next unit that may ask something of others, if any is dirty.
+    pub(crate) fn next_dirty_asker(&mut self) -> Option<Unit> {
+        self.dirty.first().filter(|unit| unit.asks())?;
+        self.dirty.pop_first()
     }
 
     /// Whether faults changed that belong to no unit; asking clears it.
@@ -173,31 +113,42 @@ impl Index {
         std::mem::take(&mut self.faults_changed)
     }
 
-    /// Notes which service ports and secrets an Ingress asks for now.
-    pub(crate) fn set_demand(
-        &mut self,
-        ingress: &Name,
-        services: BTreeMap<Name, ServiceUse>,
-        secrets: BTreeMap<Name, SecretUse>,
-    ) {
-        let services = self.service_users.replace(ingress, services);
+    /// Notes what an object asks for now.
+    pub(crate) fn set_demand(&mut self, user: &ObjectId, demand: Demand) {
+        let services = self.service_users.replace(user, demand.services);
         self.dirty.extend(services.into_iter().map(Unit::Service));
-        for name in self.secret_users.replace(ingress, secrets) {
-            if self.secret_users.of(&name).is_none() {
-                self.released.insert(name.clone());
-            }
+        for name in self.secret_users.replace(user, demand.certificates) {
+            self.released.insert(name.clone());
             self.dirty.insert(Unit::Secret(name));
         }
+        // Who reads has just read.
+        let read = self.secret_readers.replace(user, units(demand.secrets));
+        self.released.extend(read);
+        drop(self.service_readers.replace(user, units(demand.other_services)));
+        let upstreams = self.upstream_users.replace(user, demand.upstreams);
+        self.dirty.extend(upstreams.into_iter().map(Unit::ApisixUpstream));
+        let configs = self.plugin_config_users.replace(user, demand.plugin_configs);
+        self.dirty.extend(configs.into_iter().map(Unit::ApisixPluginConfig));
     }
 
     /// Forgets the Secrets that were fetched and that nobody asks for any more: once all that is dirty was asked, since
-    /// one Ingress may take over what another one gives up.
+    /// one object may take over what another one gives up.
     pub(crate) fn forget_released(&mut self) {
         for name in std::mem::take(&mut self.released) {
-            if self.secret_users.of(&name).is_none() {
+            if !self.is_secret_wanted(&name) {
                 self.secrets.forget_fetched(&name);
             }
         }
+    }
+
+    /// Whether anything refers to a Secret.
+    pub(crate) fn is_secret_wanted(&self, name: &Name) -> bool {
+        self.secret_users.of(name).is_some() || self.secret_readers.of(name).is_some()
+    }
+
+    /// What is known of a Secret.
+    pub(crate) fn secret(&self, name: &Name) -> secret::Lookup<'_> {
+        self.secrets.lookup(name, self.listings.covers_all(Kind::Secret))
     }
 
     /// Secrets that are referred to and were not in the selection that is listed, so that they are fetched by name.
@@ -206,11 +157,41 @@ impl Index {
         if self.listings.covers_all(Kind::Secret) {
             return BTreeSet::new();
         }
-        let wanted = self
-            .secret_users
-            .targets()
-            .filter(|name| !self.secrets.is_watched(name));
+        let referred = self.secret_users.targets().chain(self.secret_readers.targets());
+        let wanted = referred.filter(|name| !self.secrets.is_watched(name));
         wanted.cloned().collect()
+    }
+
+    /// As [`Self::wanted_secrets`], of what objects of one kind refer to.
+    pub(crate) fn wanted_by(&self, kind: Kind) -> BTreeSet<Name> {
+        if self.listings.covers_all(Kind::Secret) {
+            return BTreeSet::new();
+        }
+        let referred = self
+            .secret_users
+            .asked_by(kind)
+            .chain(self.secret_readers.asked_by(kind));
+        let wanted = referred.filter(|name| !self.secrets.is_watched(name));
+        wanted.cloned().collect()
+    }
+
+    /// A Secret has changed.
+    fn touch_secret(&mut self, name: Name) {
+        let readers = self.secret_readers.of(&name).into_iter().flat_map(Few::keys);
+        for reader in readers.cloned().collect::<Vec<_>>() {
+            self.touch(&reader);
+        }
+        if self.secret_users.of(&name).is_some() {
+            self.dirty.insert(Unit::Secret(name));
+        }
+    }
+
+    /// An object is to be translated again, and whatever is made with what it says.
+    fn touch(&mut self, id: &ObjectId) {
+        if id.kind == Kind::ApisixUpstream {
+            self.touch_service(id.name.clone());
+        }
+        self.dirty.extend(Unit::of(id));
     }
 
     /// Makes every certificate dirty.
@@ -251,7 +232,7 @@ impl Index {
     pub(crate) fn doubt_failed(&mut self) {
         if self.listings.doubt_failed() {
             // Their references may go and come back with it, and with them what was fetched for them.
-            self.secrets.all_answered = false;
+            self.secrets.answered.clear();
             self.touch_everything();
         }
     }
@@ -308,6 +289,10 @@ impl Index {
             .extend(self.service_users.targets().cloned().map(Unit::Service));
         self.dirty.extend(self.nodes.keys().cloned().map(Unit::Node));
         self.dirty.extend(self.custom.units());
+        let upstreams = self.upstream_users.targets().cloned();
+        self.dirty.extend(upstreams.map(Unit::ApisixUpstream));
+        let configs = self.plugin_config_users.targets().cloned();
+        self.dirty.extend(configs.map(Unit::ApisixPluginConfig));
     }
 
     fn touch_ingresses(&mut self) {
@@ -329,11 +314,16 @@ impl Index {
             Object::EndpointSlice(name, slice) => self.set_slice(name, Some(slice)),
             Object::Secret(name, secret) => {
                 if self.secrets.put(&name, &secret) {
-                    self.dirty.insert(Unit::Secret(name));
+                    self.touch_secret(name);
                 }
             }
             Object::Node(name, node) => self.set_node(name, Some(node)),
-            custom => self.dirty.extend(self.custom.put(custom)),
+            custom => {
+                let id = custom.id();
+                if self.custom.put(custom) {
+                    self.touch(&id);
+                }
+            }
         }
     }
 
@@ -347,11 +337,15 @@ impl Index {
             Kind::EndpointSlice => self.set_slice(name, None),
             Kind::Secret => {
                 if self.secrets.delete(&name) {
-                    self.dirty.insert(Unit::Secret(name));
+                    self.touch_secret(name);
                 }
             }
             Kind::Node => self.set_node(name, None),
-            custom => self.dirty.extend(self.custom.delete(custom, &name)),
+            custom => {
+                if self.custom.delete(custom, &name) {
+                    self.touch(id);
+                }
+            }
         }
     }
 
@@ -363,7 +357,7 @@ impl Index {
 
     fn set_class(&mut self, name: &Name, class: Option<IngressClass>) {
         if replace(&mut self.classes, name, class).is_some() {
-            self.touch_ingresses();
+            self.touch_everything();
         }
     }
 
@@ -371,10 +365,12 @@ impl Index {
         let Some(before) = replace(&mut self.services, &name, service) else {
             return;
         };
+        let readers = self.service_readers.of(&name).into_iter().flat_map(Few::keys);
+        self.dirty.extend(readers.filter_map(Unit::of));
         // Routes name the service's key, which depends on its ports alone.
         if before.map(|service| service.ports) != self.services.get(&name).map(|service| service.ports.clone()) {
             let users = self.service_users.of(&name).into_iter().flatten();
-            self.dirty.extend(users.map(|(user, _)| Unit::Ingress(user.clone())));
+            self.dirty.extend(users.filter_map(|(user, _)| Unit::of(user)));
         }
         self.touch_service(name);
     }
@@ -410,6 +406,10 @@ impl Index {
         }
         self.dirty.insert(Unit::Node(name));
     }
+}
+
+fn units(names: BTreeSet<Name>) -> BTreeMap<Name, ()> {
+    names.into_iter().map(|name| (name, ())).collect()
 }
 
 fn service_of(slice: &Name, object: &EndpointSlice) -> Option<Name> {

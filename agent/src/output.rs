@@ -28,6 +28,9 @@ pub struct Declared {
     pub standing: Standing,
     /// The resources that were made of it, and those of other objects that they refer to; sorted.
     pub keys: Box<[Key]>,
+    /// Whether these are all that there should be, of what the object says now: not while something is not known that
+    /// they are made with.
+    pub whole: bool,
 }
 
 /// Whether an object is this agent's to speak of.

@@ -5,6 +5,7 @@
 //! [`endpoints`] (what routes refer to), [`certificate`], [`cluster`] (nodes) and [`groups`] (completeness).
 //! It does not read YAML or watch anything (source), and it knows nothing of APISIX's objects (the hub's plan).
 
+mod apisix;
 mod certificate;
 mod class;
 mod cluster;
@@ -13,10 +14,12 @@ mod endpoints;
 mod groups;
 mod ingress;
 mod options;
+mod plugin;
 mod rendered;
 mod service;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,8 +29,8 @@ use hubline::snapshot_file;
 use hubline::wire::{ContentHash, EncodedResource};
 
 use crate::few::Few;
-use crate::index::{Index, Unit};
-use crate::output::{Declared, Output};
+use crate::index::{Demand, Index, Unit};
+use crate::output::{Declared, Output, Standing};
 use crate::source::{Kind, Name, ObjectId, SourceEvent};
 use rendered::Rendered;
 
@@ -117,8 +120,8 @@ impl Translator {
             diagnostics: self.index.take_faults_changed(),
             ..Changes::default()
         };
-        while let Some(name) = self.index.next_dirty_ingress() {
-            self.translate_ingress(name, &mut changes);
+        while let Some(unit) = self.index.next_dirty_asker() {
+            self.translate_asker(unit, &mut changes);
         }
         self.index.forget_released();
         self.note_answered_secrets();
@@ -189,45 +192,56 @@ impl Translator {
         namespaces.is_none_or(|namespaces| namespaces.contains(&*id.name.namespace))
     }
 
-    /// Ingresses come first: they say what is asked for of services and secrets.
-    fn translate_ingress(&mut self, name: Name, changes: &mut Changes) {
-        let (rendered, demand) = ingress::render(&self.index, &self.options, &name);
-        self.index.set_demand(&name, demand.services, demand.secrets);
-        self.translated += 1;
-        self.publish(Unit::Ingress(name), rendered, changes);
-    }
-
-    /// Once every Secret that is referred to was answered for, certificates are complete, and stay so; not while there
-    /// is something unread that may refer to others.
-    fn note_answered_secrets(&mut self) {
-        let certificates = &groups::CERTIFICATES;
-        let readable = certificates.is_listed(&self.index) && certificates.unread(&self.index).is_none();
-        if readable && !self.index.secrets.all_answered {
-            let wanted = self.index.wanted_secrets();
-            self.index.secrets.all_answered = self.index.secrets.unanswered(&wanted).is_none();
+    /// Those that ask something of others come first: they say which services and secrets are wanted.
+    fn translate_asker(&mut self, unit: Unit, changes: &mut Changes) {
+        let (rendered, demand) = self.ask(&unit);
+        if let Some(asker) = unit.asker() {
+            self.index.set_demand(&asker, demand);
         }
+        self.translated += 1;
+        self.publish(unit, rendered, changes);
     }
 
-    fn render(&mut self, unit: &Unit) -> Rendered {
-        self.translated += 1;
+    fn ask(&self, unit: &Unit) -> (Rendered, Demand) {
+        let (index, options) = (&self.index, &self.options);
         match unit {
-            Unit::Ingress(name) => ingress::render(&self.index, &self.options, name).0,
-            Unit::Service(name) => service::render(&self.index, name),
-            Unit::Secret(name) => certificate::render(&self.index, name),
-            Unit::Node(name) => cluster::node(&self.index, name),
-            Unit::Cluster => cluster::info(&self.index, &self.options),
-            Unit::ApisixRoute(_)
-            | Unit::ApisixUpstream(_)
-            | Unit::ApisixTls(_)
+            Unit::Ingress(name) => ingress::render(index, options, name),
+            Unit::ApisixRoute(name) => apisix::route::render(index, options, name),
+            Unit::ApisixUpstream(name) => apisix::upstream::render(index, options, name),
+            Unit::ApisixPluginConfig(name) => apisix::plugin_config::render(index, options, name),
+            // Nothing is made of these yet.
+            Unit::ApisixTls(_)
             | Unit::ApisixConsumer(_)
-            | Unit::ApisixPluginConfig(_)
             | Unit::ApisixGlobalRule(_)
             | Unit::BackendTrafficPolicy(_)
             | Unit::HttpRoutePolicy(_)
             | Unit::L4RoutePolicy(_)
             | Unit::Consumer(_)
             | Unit::PluginConfig(_)
-            | Unit::GatewayProxy(_) => Rendered::default(),
+            | Unit::GatewayProxy(_)
+            | Unit::Service(_)
+            | Unit::Secret(_)
+            | Unit::Node(_)
+            | Unit::Cluster => Default::default(),
+        }
+    }
+
+    /// Once every Secret that objects of a kind refer to was answered for, what is made of them is complete, and stays
+    /// so; not while there is something unread that may refer to others.
+    fn note_answered_secrets(&mut self) {
+        for kind in groups::newly_answered(&self.index) {
+            self.index.secrets.answered.insert(kind);
+        }
+    }
+
+    fn render(&mut self, unit: &Unit) -> Rendered {
+        self.translated += 1;
+        match unit {
+            Unit::Service(name) => service::render(&self.index, &self.options, name),
+            Unit::Secret(name) => certificate::render(&self.index, name),
+            Unit::Node(name) => cluster::node(&self.index, name),
+            Unit::Cluster => cluster::info(&self.index, &self.options),
+            asker => self.ask(asker).0,
         }
     }
 
@@ -242,6 +256,16 @@ impl Translator {
             changes.declared.push((id, after.declared.clone()));
         }
         changes.diagnostics |= before.diagnostics != after.diagnostics;
+        if rendered.held {
+            after.hashes = before.hashes;
+            self.remember(unit, after);
+            return;
+        }
+        for key in rendered.held_keys {
+            if let Some(hash) = before.hashes.get(&key) {
+                after.hashes.insert(key, *hash);
+            }
+        }
         for (key, resource) in rendered.entries {
             if !groups::is_published(&self.index, &key) {
                 continue;
@@ -256,8 +280,12 @@ impl Translator {
         changes
             .removals
             .extend(gone.filter(|key| !after.hashes.contains_key(key)));
-        if !after.hashes.is_empty() || !after.diagnostics.is_empty() || after.declared.is_some() {
-            self.published.insert(unit, after);
+        self.remember(unit, after);
+    }
+
+    fn remember(&mut self, unit: Unit, published: Published) {
+        if !published.hashes.is_empty() || !published.diagnostics.is_empty() || published.declared.is_some() {
+            self.published.insert(unit, published);
         }
     }
 
@@ -283,9 +311,15 @@ impl Translator {
 
     /// What is said of the object that a unit is; nothing of objects that are not there, or have no status.
     fn declared(&self, unit: &Unit, rendered: &Rendered) -> Option<Arc<Declared>> {
-        unit.reporting().filter(|id| self.index.has(id))?;
+        let id = unit.reporting().filter(|id| self.index.has(id))?;
         let published = |key: &Key| groups::is_published(&self.index, key);
-        Some(Arc::new(rendered.declared(published)))
+        Some(Arc::new(match class::standing(&self.index, &self.options, &id) {
+            Standing::Ours => rendered.declared(published),
+            standing => Declared {
+                standing,
+                ..Declared::default()
+            },
+        }))
     }
 
     fn all_diagnostics(&self) -> Vec<Diagnostic> {

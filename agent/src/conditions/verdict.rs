@@ -3,6 +3,7 @@
 use hubline::model::{Key, ResourceKind};
 use hubline::wire::{ContentHash, ResourceStatus};
 
+use crate::output::Declared;
 use crate::source::ObjectId;
 use crate::status::Statuses;
 
@@ -40,14 +41,14 @@ enum Word<'a> {
 /// The verdict on an object of these resources, of which `published` tells the content that hubs have, or will have.
 pub(super) fn of(
     id: &ObjectId,
-    keys: &[Key],
+    declared: &Declared,
     published: impl Fn(&Key) -> Option<ContentHash>,
     said: &Statuses,
 ) -> Verdict {
-    let (mut unknown, mut pending, mut fine) = (false, false, false);
+    let (mut unknown, mut pending, mut fine) = (!declared.whole, false, false);
     let mut problems = Vec::new();
     // What is referred to and not there is no resource; the object's diagnostics tell.
-    for (key, hash) in keys.iter().filter_map(|key| Some((key, published(key)?))) {
+    for (key, hash) in declared.keys.iter().filter_map(|key| Some((key, published(key)?))) {
         match word(key, hash, said) {
             Word::Unknown => unknown = true,
             Word::Pending => pending = true,

@@ -195,7 +195,7 @@ impl Writer {
     fn verdict(&mut self, id: &ObjectId, facts: &Facts) -> Verdict {
         let reader = &self.sources.reader;
         let said = self.said.borrow().clone();
-        let verdict = verdict::of(id, &facts.declared.keys, |key| reader.hash(key), &said);
+        let verdict = verdict::of(id, &facts.declared, |key| reader.hash(key), &said);
         if verdict != Verdict::Pending {
             self.pending.remove(id);
             return verdict;

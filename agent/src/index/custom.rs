@@ -30,21 +30,19 @@ macro_rules! custom_objects {
                 }
             }
 
-            /// Sets an object; its unit when something changed.
-            pub(super) fn put(&mut self, object: Object) -> Option<Unit> {
+            /// Sets an object; true when something changed.
+            pub(super) fn put(&mut self, object: Object) -> bool {
                 match object {
-                    $(Object::$kind(name, object) => {
-                        replace(&mut self.$field, &name, Some(object)).map(|_| Unit::$kind(name))
-                    })*
-                    _ => None,
+                    $(Object::$kind(name, object) => replace(&mut self.$field, &name, Some(object)).is_some(),)*
+                    _ => false,
                 }
             }
 
-            /// Removes an object; its unit when it was there.
-            pub(super) fn delete(&mut self, kind: Kind, name: &Name) -> Option<Unit> {
+            /// Removes an object; true when it was there.
+            pub(super) fn delete(&mut self, kind: Kind, name: &Name) -> bool {
                 match kind {
-                    $(Kind::$kind => self.$field.remove(name).map(|_| Unit::$kind(name.clone())),)*
-                    _ => None,
+                    $(Kind::$kind => self.$field.remove(name).is_some(),)*
+                    _ => false,
                 }
             }
 

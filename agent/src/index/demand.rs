@@ -1,22 +1,109 @@
-//! What an Ingress asks for of Services and Secrets.
+//! What an object asks for of others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hubline::model::{BackendSettings, HostName, Scheme, Timeouts};
+use hubline::model::{BackendSettings, HostName, Protocol, Scheme, Timeouts};
 
 use crate::few::Few;
+use crate::source::Name;
 use crate::source::object::PortReference;
 
-/// What one Ingress asks for of one Service, each with a field where it does.
+/// Everything that one object asks for.
+#[derive(Debug, Default)]
+pub struct Demand {
+    /// Services' ports that requests go to.
+    pub services: BTreeMap<Name, ServiceUse>,
+    /// Services that are looked at for something else.
+    pub other_services: BTreeSet<Name>,
+    /// Secrets of which certificates are made.
+    pub certificates: BTreeMap<Name, SecretUse>,
+    /// Secrets whose content is read.
+    pub secrets: BTreeSet<Name>,
+    /// ApisixUpstreams that requests go to, each with a field that names it.
+    pub upstreams: BTreeMap<Name, String>,
+    /// ApisixPluginConfigs, each with a field that names it.
+    pub plugin_configs: BTreeMap<Name, String>,
+}
+
+/// What one object asks for of one Service, each with a field where it does.
 pub type ServiceUse = Few<ServiceDemand, String>;
 
 /// A port of a Service, spoken to in some way.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ServiceDemand {
     /// The port.
     pub port: PortReference,
     /// How it is spoken to.
     pub settings: SettingsOverride,
+    /// What for.
+    pub purpose: Purpose,
+}
+
+impl ServiceDemand {
+    /// What a key's section has behind that of the port.
+    #[must_use]
+    pub fn section(&self) -> String {
+        self.settings.section() + &self.purpose.section()
+    }
+}
+
+/// What a port is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// Requests of HTTP, as the Service itself says.
+    #[default]
+    Http,
+    /// Requests of HTTP, as the ApisixUpstream of the Service's name says, where there is one.
+    Apisix {
+        /// A subset of its pods.
+        subset: Option<Box<str>>,
+    },
+    /// Connections, as that ApisixUpstream says.
+    Stream {
+        /// Of which protocol.
+        protocol: Protocol,
+        /// A subset of its pods.
+        subset: Option<Box<str>>,
+    },
+}
+
+impl Purpose {
+    /// Whether the ApisixUpstream of the Service's name has a say.
+    #[must_use]
+    pub fn is_apisix(&self) -> bool {
+        !matches!(self, Self::Http)
+    }
+
+    /// The subset that is named.
+    #[must_use]
+    pub fn subset(&self) -> Option<&str> {
+        match self {
+            Self::Http => None,
+            Self::Apisix { subset } | Self::Stream { subset, .. } => subset.as_deref(),
+        }
+    }
+
+    /// Of which protocol the port must be.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        match self {
+            Self::Http | Self::Apisix { .. } => Protocol::Tcp,
+            Self::Stream { protocol, .. } => *protocol,
+        }
+    }
+
+    /// It names no object's content, so that an ApisixUpstream which comes, changes or goes moves no route.
+    fn section(&self) -> String {
+        let word = match self {
+            Self::Http => "",
+            Self::Apisix { .. } => "|apisix",
+            Self::Stream { .. } => "|stream",
+        };
+        match self.subset() {
+            None => word.to_owned(),
+            Some(subset) => format!("{word}|subset={}", subset.replace('|', "||")),
+        }
+    }
 }
 
 /// How a Service is spoken to, where that differs from what the Service says itself.
@@ -69,7 +156,7 @@ impl SettingsOverride {
     }
 }
 
-/// What one Ingress wants of one Secret.
+/// What one object wants of the certificate in one Secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SecretUse {
     /// Hosts to serve with it.

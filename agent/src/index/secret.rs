@@ -1,12 +1,13 @@
 //! Certificates by Secret, with the last good pair of each: a broken update must not take a certificate out of service.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use hubline::model::{HostName, SecretText, UnixSeconds};
 use hubline::tls::{PairError, check_pair};
 
-use crate::source::object::Secret;
-use crate::source::{Fetch, Name};
+use crate::source::object::{Content, Secret};
+use crate::source::{Fetch, Kind, Name};
 
 /// A chain and key that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +41,23 @@ pub struct Slot {
     pub pair: Pair,
     /// Whether `pair` is, or was, good.
     pub has_good: bool,
-    /// What is wrong with the present content.
+    /// What is wrong with the present content, taken as a certificate.
     pub fault: Option<Fault>,
+    /// The content, whatever it is.
+    pub content: Arc<Content>,
+}
+
+impl Slot {
+    /// One field of what it holds.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let of_pair = || match name {
+            "tls.crt" if self.fault.is_none() => Some(&*self.pair.chain),
+            "tls.key" if self.fault.is_none() => Some(self.pair.private_key.expose()),
+            _ => None,
+        };
+        self.content.get(name).map(SecretText::expose).or_else(of_pair)
+    }
 }
 
 /// What is known of a Secret.
@@ -63,9 +79,9 @@ pub struct Secrets {
     slots: BTreeMap<Name, Slot>,
     /// Requests by name that brought none: no reason when the Secret does not exist.
     missing: BTreeMap<Name, Option<String>>,
-    /// Whether every Secret that is referred to was answered for at some time, while all that refers to Secrets was
-    /// read: then certificates are complete.
-    pub(crate) all_answered: bool,
+    /// Kinds of objects for which every Secret that they refer to was answered for at some time, while all of them were
+    /// read: then what is made of them is complete.
+    pub(crate) answered: BTreeSet<Kind>,
 }
 
 impl Secrets {
@@ -147,6 +163,7 @@ impl Secrets {
                 pair,
                 has_good: true,
                 fault: None,
+                content: Arc::clone(&secret.content),
             },
             Err(fault) => {
                 let good = before.filter(|slot| slot.has_good);
@@ -155,6 +172,7 @@ impl Secrets {
                     has_good: good.is_some(),
                     pair: good.map_or_else(|| present(secret), |slot| slot.pair.clone()),
                     fault: Some(fault),
+                    content: Arc::clone(&secret.content),
                 }
             }
         };

@@ -1,16 +1,16 @@
-//! Which Ingress asks for what of which target, in both directions.
+//! Which object asks for what of which target, in both directions.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::few::Few;
-use crate::source::Name;
+use crate::source::{Kind, Name, ObjectId};
 
 /// Uses of type `T`, by target and user.
 #[derive(Debug, Clone)]
 pub(crate) struct Users<T> {
-    by_target: BTreeMap<Name, Few<Name, T>>,
-    targets_of: BTreeMap<Name, Box<[Name]>>,
+    by_target: BTreeMap<Name, Few<ObjectId, T>>,
+    targets_of: BTreeMap<ObjectId, Box<[Name]>>,
 }
 
 impl<T> Default for Users<T> {
@@ -24,7 +24,7 @@ impl<T> Default for Users<T> {
 
 impl<T: PartialEq> Users<T> {
     /// All users of a target; none when nobody asks for it.
-    pub(crate) fn of(&self, target: &Name) -> Option<&Few<Name, T>> {
+    pub(crate) fn of(&self, target: &Name) -> Option<&Few<ObjectId, T>> {
         self.by_target.get(target)
     }
 
@@ -33,8 +33,14 @@ impl<T: PartialEq> Users<T> {
         self.by_target.keys()
     }
 
+    /// What objects of a kind ask for.
+    pub(crate) fn asked_by(&self, kind: Kind) -> impl Iterator<Item = &Name> {
+        let users = self.targets_of.iter().filter(move |(user, _)| user.kind == kind);
+        users.flat_map(|(_, targets)| targets)
+    }
+
     /// Replaces all that one user asks for, and returns the targets for which that changed.
-    pub(crate) fn replace(&mut self, user: &Name, uses: BTreeMap<Name, T>) -> BTreeSet<Name> {
+    pub(crate) fn replace(&mut self, user: &ObjectId, uses: BTreeMap<Name, T>) -> BTreeSet<Name> {
         let after: Box<[Name]> = uses.keys().cloned().collect();
         let before = match after.is_empty() {
             true => self.targets_of.remove(user),
@@ -55,7 +61,7 @@ impl<T: PartialEq> Users<T> {
         changed
     }
 
-    fn remove(&mut self, target: &Name, user: &Name) {
+    fn remove(&mut self, target: &Name, user: &ObjectId) {
         if let Entry::Occupied(mut users) = self.by_target.entry(target.clone()) {
             users.get_mut().remove(user);
             if users.get().is_empty() {

@@ -5,6 +5,7 @@
 
 mod annotations;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -148,14 +149,15 @@ pub enum IngressBackend {
     Missing,
 }
 
-/// How an Ingress names a service's port.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// How a service's port is named.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PortReference {
     /// By number, as written.
     Number(i32),
     /// By name.
     Name(Box<str>),
     /// Not at all.
+    #[default]
     Missing,
 }
 
@@ -261,7 +263,12 @@ pub struct Secret {
     pub chain: Option<Box<str>>,
     /// `tls.key`, or `key` likewise.
     pub private_key: Option<SecretText>,
+    /// Everything else that it holds; of one that was fetched by name everything.
+    pub content: Arc<Content>,
 }
+
+/// What a Secret holds, by field; what is no UTF-8 is left out.
+pub type Content = BTreeMap<Box<str>, SecretText>;
 
 /// A custom resource: its specification as written.
 #[derive(Debug, Clone, Default, PartialEq)]

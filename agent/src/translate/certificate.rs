@@ -92,8 +92,8 @@ fn hosts(index: &Index, name: &Name, pair: &Pair) -> BTreeSet<HostName> {
 }
 
 fn report_to_users(rendered: &mut Rendered, index: &Index, name: &Name, message: &str) {
-    for (ingress, usage) in index.secret_users.of(name).into_iter().flatten() {
+    for (user, usage) in index.secret_users.of(name).into_iter().flatten() {
         let fault = Fault::error(INVALID_REFERENCE, message);
-        rendered.report(Kind::Ingress, ingress, usage.field.clone(), fault);
+        rendered.report(user.kind, &user.name, usage.field.clone(), fault);
     }
 }

@@ -1,19 +1,74 @@
-//! Which Ingresses are ours.
+//! Which Ingresses and custom resources are ours.
 
 use super::TranslateOptions;
 use crate::index::Index;
-use crate::source::Name;
+use crate::output::Standing;
+use crate::source::{Kind, Name, ObjectId};
 use crate::source::object::{Ingress, IngressClass};
+
+/// How controllers of APISIX's are named.
+const APISIX: &str = "apisix.apache.org/";
 
 /// An Ingress is ours when the IngressClass it names has one of our controllers, or, where no such IngressClass exists,
 /// when the class has our name. One that names no class is ours when a default IngressClass is ours.
 pub(super) fn is_ours(index: &Index, options: &TranslateOptions, ingress: &Ingress) -> bool {
-    let ours = |class: &IngressClass| options.controllers.iter().any(|ours| **ours == *class.controller);
-    let Some(named) = &ingress.class else {
-        return index.classes.values().any(|class| class.is_default && ours(class));
+    match &ingress.class {
+        Some(named) => is_class_ours(index, options, named),
+        None => {
+            let mut defaults = index.classes.values().filter(|class| class.is_default);
+            defaults.any(|class| is_controller_ours(options, class))
+        }
+    }
+}
+
+/// As [`is_ours`], of a custom resource of APISIX's. One that names no class is ours as well, as apisix-ingress-controller
+/// 1.8 takes it; unless the default IngressClass is of another controller of APISIX's, whose it is then, as with 2.x.
+pub(super) fn is_custom_ours(index: &Index, options: &TranslateOptions, class: Option<&str>) -> bool {
+    match class.filter(|class| !class.is_empty()) {
+        Some(named) => is_class_ours(index, options, named),
+        None => {
+            let mut defaults = index.classes.values().filter(|class| class.is_default);
+            !defaults.any(|class| class.controller.starts_with(APISIX) && !is_controller_ours(options, class))
+        }
+    }
+}
+
+/// Whose an object with a status is.
+pub(super) fn standing(index: &Index, options: &TranslateOptions, id: &ObjectId) -> Standing {
+    let (custom, name) = (&index.custom, &id.name);
+    let is_ours = |class: Option<&str>| is_custom_ours(index, options, class);
+    let ours = match id.kind {
+        Kind::Ingress => index.ingresses.get(name).map(|it| self::is_ours(index, options, it)),
+        Kind::ApisixRoute => {
+            let route = custom.apisix_routes.get(name);
+            route.map(|it| is_ours(it.spec.ingress_class_name.as_deref()))
+        }
+        Kind::ApisixUpstream => {
+            let upstream = custom.apisix_upstreams.get(name);
+            upstream.map(|it| is_ours(it.spec.ingress_class_name.as_deref()))
+        }
+        Kind::ApisixPluginConfig => {
+            let config = custom.apisix_plugin_configs.get(name);
+            config.map(|it| is_ours(it.spec.ingress_class_name.as_deref()))
+        }
+        // Nothing is made of the other kinds yet, so that nothing can be said of them.
+        _ => None,
     };
+    let listed = [id.kind, Kind::IngressClass];
+    match ours.filter(|_| listed.iter().all(|kind| index.listings.is_listed(*kind))) {
+        None => Standing::Unknown,
+        Some(true) => Standing::Ours,
+        Some(false) => Standing::Foreign,
+    }
+}
+
+fn is_controller_ours(options: &TranslateOptions, class: &IngressClass) -> bool {
+    options.controllers.iter().any(|ours| **ours == *class.controller)
+}
+
+fn is_class_ours(index: &Index, options: &TranslateOptions, named: &str) -> bool {
     match index.classes.get(&Name::new("", named)) {
-        Some(class) => ours(class),
-        None => **named == *options.ingress_class,
+        Some(class) => is_controller_ours(options, class),
+        None => *named == *options.ingress_class,
     }
 }

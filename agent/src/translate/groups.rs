@@ -3,7 +3,7 @@
 //! A group is complete once all of them were listed completely, and stays so: later failures remove nothing.
 //! Before that it is unknown, none of its resources is published, and the hub keeps what it has. While some object of
 //! such a kind was never read, the group is unknown too, but what is made of the others is published: it is partial.
-//! So it is with certificates while a Secret that is wanted by name was not answered for.
+//! So it is with what is made with Secrets while one that is wanted by name was not answered for.
 
 use hubline::model::{Completeness, Group, GroupKind, GroupState, Key, ResourceKind};
 
@@ -16,43 +16,41 @@ pub(super) struct Dependencies {
     kind: ResourceKind,
     source: (&'static str, &'static str),
     needs: &'static [Kind],
+    /// Objects that refer to Secrets with which its resources are made: it needs an answer to each.
+    readers: Option<Kind>,
 }
 
-/// Certificates additionally need an answer to every Secret that is fetched by name.
-pub(super) const CERTIFICATES: Dependencies = Dependencies {
-    kind: ResourceKind::Certificate,
-    source: ("", "Secret"),
-    needs: &[Kind::Ingress, Kind::IngressClass, Kind::Secret],
-};
+/// API group of APISIX's custom resources.
+const APISIX: &str = "apisix.apache.org";
 
-const GROUPS: [Dependencies; 6] = [
-    Dependencies {
-        kind: ResourceKind::Route,
-        source: ("networking.k8s.io", "Ingress"),
-        needs: &[Kind::Ingress, Kind::IngressClass, Kind::Service],
-    },
-    Dependencies {
-        kind: ResourceKind::Service,
-        source: ("", "Service"),
-        needs: &[Kind::Ingress, Kind::IngressClass, Kind::Service],
-    },
-    Dependencies {
-        kind: ResourceKind::EndpointSet,
-        source: ("", "Service"),
-        needs: &[Kind::Ingress, Kind::IngressClass, Kind::Service, Kind::EndpointSlice],
-    },
-    CERTIFICATES,
-    Dependencies {
-        kind: ResourceKind::Node,
-        source: ("", "Node"),
-        needs: &[Kind::Node],
-    },
-    Dependencies {
-        kind: ResourceKind::ClusterInfo,
-        source: ("", "Cluster"),
-        needs: &[Kind::Node],
-    },
-];
+macro_rules! groups {
+    ($($kind:ident of $group:expr, $source:literal needs [$($need:ident),*] $(and the secrets of $reader:ident)?;)*) => {
+        const GROUPS: &[Dependencies] = &[$(Dependencies {
+            kind: ResourceKind::$kind,
+            source: ($group, $source),
+            needs: &[$(Kind::$need),*],
+            readers: groups!(@reader $($reader)?),
+        }),*];
+    };
+    (@reader) => { None };
+    (@reader $reader:ident) => { Some(Kind::$reader) };
+}
+
+groups! {
+    Route of "networking.k8s.io", "Ingress" needs [Ingress, IngressClass, Service];
+    Route of APISIX, "ApisixRoute" needs [ApisixRoute, IngressClass, Service] and the secrets of ApisixRoute;
+    StreamRoute of APISIX, "ApisixRoute" needs [ApisixRoute, IngressClass, Service] and the secrets of ApisixRoute;
+    Service of "", "Service" needs [Ingress, IngressClass, Service, ApisixRoute, ApisixUpstream]
+        and the secrets of ApisixUpstream;
+    Service of APISIX, "ApisixUpstream" needs [ApisixUpstream, ApisixRoute, IngressClass, Service]
+        and the secrets of ApisixUpstream;
+    EndpointSet of "", "Service" needs [Ingress, IngressClass, Service, EndpointSlice, ApisixRoute];
+    Certificate of "", "Secret" needs [Ingress, IngressClass, Secret] and the secrets of Ingress;
+    PluginSet of APISIX, "ApisixPluginConfig" needs [ApisixPluginConfig, ApisixRoute, Ingress, IngressClass]
+        and the secrets of ApisixPluginConfig;
+    Node of "", "Node" needs [Node];
+    ClusterInfo of "", "Cluster" needs [Node];
+}
 
 impl Dependencies {
     /// What its resources are made from.
@@ -83,14 +81,27 @@ impl Dependencies {
         if let Some(reason) = self.unread(index) {
             return Completeness::Unknown { reason };
         }
-        if self.kind == ResourceKind::Certificate && !index.secrets.all_answered {
-            let unanswered = index.secrets.unanswered(&index.wanted_secrets());
-            if let Some(reason) = unanswered {
-                return Completeness::Unknown { reason };
-            }
+        let readers = self.readers.filter(|kind| !index.secrets.answered.contains(kind));
+        if let Some(reason) = readers.and_then(|kind| index.secrets.unanswered(&index.wanted_by(kind))) {
+            return Completeness::Unknown { reason };
         }
         Completeness::Complete
     }
+}
+
+/// Kinds whose Secrets have all been answered for by now.
+pub(super) fn newly_answered(index: &Index) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = GROUPS.iter().filter_map(|group| group.readers).collect();
+    kinds.sort();
+    kinds.dedup();
+    kinds.retain(|kind| !index.secrets.answered.contains(kind) && is_answered(index, *kind));
+    kinds
+}
+
+fn is_answered(index: &Index, readers: Kind) -> bool {
+    let readable = |kind: &Kind| index.listings.is_listed(*kind) && index.unread.reason(*kind).is_none();
+    [readers, Kind::IngressClass, Kind::Secret].iter().all(readable)
+        && index.secrets.unanswered(&index.wanted_by(readers)).is_none()
 }
 
 /// The state of every group, sorted.

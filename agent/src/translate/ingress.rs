@@ -19,14 +19,12 @@ mod annotations;
 mod paths;
 mod tls;
 
-use std::collections::BTreeMap;
-
 use hubline::model::{Backend, HostName, Key, ResourceKind, Route};
 
+use super::apisix::plugin_config;
 use super::rendered::{Fault, Rendered};
 use super::{TranslateOptions, certificate, class, service};
-use crate::index::{Index, SecretUse, ServiceDemand, ServiceUse};
-use crate::output::Standing;
+use crate::index::{Demand, Index, Purpose, ServiceDemand};
 use crate::source::object::{Ingress, IngressBackend, IngressPath, IngressRule};
 use crate::source::{Kind, Name};
 use annotations::Directives;
@@ -35,35 +33,30 @@ use paths::{IMPLEMENTATION_SPECIFIC, Match, default_match, path_match};
 /// Priority of routes to a `defaultBackend`: below 0, which every other route of an Ingress has, with room between.
 pub const DEFAULT_BACKEND_PRIORITY: i32 = -1000;
 
-/// What an Ingress asks for of other objects.
-#[derive(Debug, Default)]
-pub(super) struct Demand {
-    pub(super) services: BTreeMap<Name, ServiceUse>,
-    pub(super) secrets: BTreeMap<Name, SecretUse>,
-}
-
 /// Translates one Ingress; nothing comes out when it is gone or not ours.
 pub(super) fn render(index: &Index, options: &TranslateOptions, name: &Name) -> (Rendered, Demand) {
     let listed = [Kind::Ingress, Kind::IngressClass]
         .iter()
         .all(|kind| index.listings.is_listed(*kind));
-    let Some(ingress) = index.ingresses.get(name).filter(|_| listed) else {
+    let ingress = index.ingresses.get(name).filter(|_| listed);
+    let Some(ingress) = ingress.filter(|ingress| class::is_ours(index, options, ingress)) else {
         return Default::default();
     };
-    if !class::is_ours(index, options, ingress) {
-        return (Rendered::of(Standing::Foreign), Demand::default());
-    }
     let (directives, faults) = Directives::read(options, name, &ingress.annotations);
     let mut translation = Translation {
         index,
         name,
         ingress,
         directives,
-        rendered: Rendered::of(Standing::Ours),
+        rendered: Rendered::default(),
         demand: Demand::default(),
     };
     for (field, fault) in faults {
         translation.report(field, fault);
+    }
+    if let Some(config) = &translation.directives.plugin_config {
+        let field = annotations::plugin_config_field();
+        translation.demand.plugin_configs.insert(config.clone(), field);
     }
     translation.check_regex();
     for (at, rule) in ingress.rules.iter().enumerate() {
@@ -73,7 +66,7 @@ pub(super) fn render(index: &Index, options: &TranslateOptions, name: &Name) -> 
     for (at, entry) in ingress.tls.iter().enumerate() {
         translation.tls(at, entry);
     }
-    let secrets = translation.demand.secrets.keys();
+    let secrets = translation.demand.certificates.keys();
     translation.rendered.leans_on = secrets.map(certificate::key).collect();
     (translation.rendered, translation.demand)
 }
@@ -201,7 +194,7 @@ impl Translation<'_> {
             priority: found.priority,
             backends: backends.into_iter().collect(),
             plugins: directives.plugins.clone(),
-            plugin_sets: directives.plugin_sets.clone(),
+            plugin_sets: directives.plugin_config.iter().map(plugin_config::key).collect(),
             timeouts: None,
             websocket: websocket || directives.websocket,
             created: self.ingress.created,
@@ -231,6 +224,7 @@ impl Translation<'_> {
         let port = ServiceDemand {
             port: port.clone(),
             settings,
+            purpose: Purpose::Http,
         };
         self.ask_for(&name, &port, field);
         if service::is_unread(self.index, &name) {
@@ -240,7 +234,7 @@ impl Translation<'_> {
             .index
             .services
             .get(&name)
-            .and_then(|service| service::resolve(service, &port.port));
+            .and_then(|service| service::resolve(service, &port));
         let websocket = resolved.as_ref().is_some_and(service::ResolvedPort::is_websocket);
         Some((service::key(&name, resolved.as_ref(), &port), websocket))
     }

@@ -11,8 +11,10 @@ use crate::source::{Kind, Name, ObjectId};
 #[derive(Debug, Default)]
 pub(super) struct Rendered {
     pub(super) entries: BTreeMap<Key, Resource>,
-    /// Whose object it is; see [`crate::output::Declared`].
-    pub(super) standing: Standing,
+    /// Whether something that it is made with is not known yet: what was published before stays.
+    pub(super) held: bool,
+    /// As `held`, of single resources.
+    pub(super) held_keys: BTreeSet<Key>,
     /// Resources of other objects that its work depends on, besides those that its routes name.
     pub(super) leans_on: BTreeSet<Key>,
     diagnostics: BTreeSet<Diagnostic>,
@@ -46,14 +48,6 @@ impl Fault {
 }
 
 impl Rendered {
-    /// Nothing yet, of an object that is ours or not.
-    pub(super) fn of(standing: Standing) -> Self {
-        Self {
-            standing,
-            ..Self::default()
-        }
-    }
-
     /// Reports a fault of an object's field.
     pub(super) fn report(&mut self, kind: Kind, name: &Name, field: impl Into<String>, fault: Fault) {
         let name = name.clone();
@@ -66,26 +60,18 @@ impl Rendered {
         });
     }
 
-    /// What is said of the object itself. Of an object with something that is not `published` nothing can be said.
+    /// What is said of an object that is ours.
     pub(super) fn declared(&self, published: impl Fn(&Key) -> bool) -> Declared {
-        if self.standing != Standing::Ours || !self.entries.keys().all(published) {
-            let standing = match self.standing {
-                Standing::Foreign => Standing::Foreign,
-                Standing::Unknown | Standing::Ours => Standing::Unknown,
-            };
-            return Declared {
-                standing,
-                ..Declared::default()
-            };
-        }
         let mut keys = self.leans_on.clone();
         for (key, resource) in &self.entries {
             keys.insert(key.clone());
             keys.extend(references(resource).cloned());
         }
+        let whole = !self.held && self.held_keys.is_empty() && self.entries.keys().all(published);
         Declared {
             standing: Standing::Ours,
             keys: keys.into_iter().collect(),
+            whole,
         }
     }
 

@@ -14,11 +14,12 @@ use hubline::model::{
     TrafficPolicy, Unresolved,
 };
 
-use super::endpoints;
+use super::apisix::{Made, upstream};
 use super::rendered::{Fault, Rendered};
-use crate::index::{Index, ServiceDemand};
+use super::{TranslateOptions, endpoints};
+use crate::index::{Index, Purpose, ServiceDemand};
 use crate::source::object::{self, PortReference};
-use crate::source::{Kind, Name};
+use crate::source::{Kind, Name, ObjectId};
 
 /// A service's port that a reference led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +50,10 @@ impl ResolvedPort {
     }
 }
 
-/// Finds the port that a reference means; TCP is preferred where two protocols share a number.
-pub(super) fn resolve(service: &object::Service, reference: &PortReference) -> Option<ResolvedPort> {
+/// Finds the port that is meant; the protocol that is wanted is preferred where two share a number.
+pub(super) fn resolve(service: &object::Service, demand: &ServiceDemand) -> Option<ResolvedPort> {
+    let reference = &demand.port;
+    let wanted = word(demand.purpose.protocol());
     let mut candidates: Vec<ResolvedPort> = service
         .ports
         .iter()
@@ -61,7 +64,7 @@ pub(super) fn resolve(service: &object::Service, reference: &PortReference) -> O
         })
         .filter_map(resolved)
         .collect();
-    candidates.sort_by_key(|port| *port.protocol != *"TCP");
+    candidates.sort_by_key(|port| *port.protocol != *wanted);
     candidates
         .into_iter()
         .next()
@@ -95,7 +98,7 @@ fn external_port(service: &object::Service, reference: &PortReference) -> Option
 /// The key of a referred port spoken to in some way: its number, or the reference itself where it leads nowhere, and
 /// what is said of the way.
 pub(super) fn key(name: &Name, resolved: Option<&ResolvedPort>, demand: &ServiceDemand) -> Key {
-    let section = port_section(resolved, &demand.port) + &demand.settings.section();
+    let section = port_section(resolved, &demand.port) + &demand.section();
     resource_key(ResourceKind::Service, name, &section)
 }
 
@@ -118,15 +121,15 @@ pub(super) fn is_unread(index: &Index, name: &Name) -> bool {
     !index.services.contains_key(name) && index.unread.affects(Kind::Service)
 }
 
-pub(super) fn render(index: &Index, name: &Name) -> Rendered {
+pub(super) fn render(index: &Index, options: &TranslateOptions, name: &Name) -> Rendered {
     let mut rendered = Rendered::default();
     if !index.listings.is_listed(Kind::Service) {
         return rendered;
     }
-    for (ingress, usage) in index.service_users.of(name).into_iter().flatten() {
+    for (user, usage) in index.service_users.of(name).into_iter().flatten() {
         for (demand, field) in usage {
-            let reference = Reference { ingress, field, demand };
-            port(&mut rendered, index, name, &reference);
+            let reference = Reference { user, field, demand };
+            port(&mut rendered, index, options, name, &reference);
         }
     }
     rendered
@@ -134,26 +137,26 @@ pub(super) fn render(index: &Index, name: &Name) -> Rendered {
 
 /// Where a port is named, and how.
 struct Reference<'a> {
-    ingress: &'a Name,
+    user: &'a ObjectId,
     field: &'a str,
     demand: &'a ServiceDemand,
 }
 
 /// One reference's service and endpoints; several references may lead to the same.
-fn port(rendered: &mut Rendered, index: &Index, name: &Name, reference: &Reference<'_>) {
+fn port(rendered: &mut Rendered, index: &Index, options: &TranslateOptions, name: &Name, reference: &Reference<'_>) {
     let service = index.services.get(name);
     let demand = reference.demand;
-    let port = service.and_then(|service| resolve(service, &demand.port));
-    let problem = problem(name, service, port.as_ref(), &demand.port);
-    let (ingress, field) = (reference.ingress, reference.field);
+    let port = service.and_then(|service| resolve(service, demand));
+    let problem = problem(name, service, port.as_ref(), demand);
+    let (user, field) = (reference.user, reference.field);
     let unresolved = problem.as_ref().map(|problem| {
         Box::new(Unresolved {
             reason: problem.reason.to_owned(),
-            message: format!("{}; Ingress {ingress} names it in {field}", problem.message),
+            message: format!("{}; {} names it in {field}", problem.message, user.reference()),
         })
     });
     if let Some(problem) = problem {
-        rendered.report(Kind::Ingress, ingress, field, problem);
+        rendered.report(user.kind, &user.name, field, problem);
     }
     let key = key(name, port.as_ref(), demand);
     if rendered.entries.contains_key(&key) || is_unread(index, name) {
@@ -164,13 +167,47 @@ fn port(rendered: &mut Rendered, index: &Index, name: &Name, reference: &Referen
         _ => EndpointSet::default(),
     };
     let endpoints_key = endpoints_key(name, port.as_ref(), &demand.port);
+    let settings = settings(index, options, name, port.as_ref(), demand);
     let model = model(service, port.as_ref(), demand, unresolved, endpoints_key.clone());
     // What has no slice here may have one that could not be read: the hub keeps the addresses that it has.
     let looked_up = model.unresolved.is_none() && model.external_name.is_none();
     if !(looked_up && endpoints.endpoints.is_empty() && index.unread.affects(Kind::EndpointSlice)) {
         rendered.entries.insert(endpoints_key, Resource::EndpointSet(endpoints));
     }
-    rendered.entries.insert(key, model.into());
+    match settings {
+        Made::Good(settings) => drop(rendered.entries.insert(key, Service { settings, ..model }.into())),
+        Made::Unknown => drop(rendered.held_keys.insert(key)),
+        Made::Refused => {
+            let message = format!("ApisixUpstream {name} is wrong and says so in its status");
+            let unresolved = model.unresolved.clone().unwrap_or_else(|| {
+                Box::new(Unresolved {
+                    reason: "UnsupportedValue".to_owned(),
+                    message,
+                })
+            });
+            let unresolved = Some(unresolved);
+            rendered.entries.insert(key, Service { unresolved, ..model }.into());
+        }
+    }
+}
+
+/// How the port is spoken to: as its `appProtocol` says, and over that whatever else has a say.
+fn settings(
+    index: &Index,
+    options: &TranslateOptions,
+    name: &Name,
+    port: Option<&ResolvedPort>,
+    demand: &ServiceDemand,
+) -> Made<BackendSettings> {
+    let mut settings = BackendSettings {
+        scheme: scheme(port.and_then(|port| port.app_protocol.as_deref()), &demand.purpose),
+        ..BackendSettings::default()
+    };
+    demand.settings.apply(&mut settings);
+    if demand.purpose.is_apisix() {
+        return upstream::over_service(index, options, name, port.map(|port| port.number), settings);
+    }
+    Made::Good(settings)
 }
 
 /// Why a reference cannot be served.
@@ -178,8 +215,9 @@ fn problem(
     name: &Name,
     service: Option<&object::Service>,
     port: Option<&ResolvedPort>,
-    reference: &PortReference,
+    demand: &ServiceDemand,
 ) -> Option<Fault> {
+    let reference = &demand.port;
     let Some(service) = service else {
         return Some(Fault::error(
             "BackendNotFound",
@@ -189,11 +227,22 @@ fn problem(
     let Some(port) = port else {
         return Some(Fault::error("BackendNotFound", no_port(name, service, reference)));
     };
-    if *port.protocol != *"TCP" {
+    let wanted = word(demand.purpose.protocol());
+    if *port.protocol != *wanted {
         let message = format!(
-            "port {} of Service {name} is {}; HTTP needs TCP",
-            port.number, port.protocol
+            "port {} of Service {name} is {}; {} needs {wanted}",
+            port.number,
+            port.protocol,
+            if matches!(demand.purpose, Purpose::Stream { .. }) {
+                "the rule"
+            } else {
+                "HTTP"
+            },
         );
+        return Some(Fault::error("UnsupportedValue", message));
+    }
+    if let Some(subset) = demand.purpose.subset() {
+        let message = format!("subset {subset} of Service {name}: subsets are not supported");
         return Some(Fault::error("UnsupportedValue", message));
     }
     let external = service.external_name.as_deref()?;
@@ -231,11 +280,6 @@ fn model(
     unresolved: Option<Box<Unresolved>>,
     endpoints: Key,
 ) -> Service {
-    let mut settings = BackendSettings {
-        scheme: scheme(port.and_then(|port| port.app_protocol.as_deref())),
-        ..BackendSettings::default()
-    };
-    demand.settings.apply(&mut settings);
     let external = service.and_then(|service| service.external_name.as_deref());
     let local = service.is_some_and(|service| service.local_traffic_only);
     let balancer = service
@@ -253,8 +297,15 @@ fn model(
             TrafficPolicy::Cluster
         },
         load_balancer_addresses: balancer.iter().map(|address| address.as_ref().to_owned()).collect(),
-        settings,
+        settings: BackendSettings::default(),
         unresolved,
+    }
+}
+
+fn word(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "TCP",
+        Protocol::Udp => "UDP",
     }
 }
 
@@ -290,7 +341,13 @@ fn unresolved_port(reference: &PortReference) -> ServicePort {
     }
 }
 
-fn scheme(app_protocol: Option<&str>) -> Scheme {
+fn scheme(app_protocol: Option<&str>, purpose: &Purpose) -> Scheme {
+    if let Purpose::Stream { protocol, .. } = purpose {
+        return match protocol {
+            Protocol::Tcp => Scheme::Tcp,
+            Protocol::Udp => Scheme::Udp,
+        };
+    }
     match app_protocol.map(str::to_ascii_lowercase).as_deref() {
         Some("https" | "kubernetes.io/wss") => Scheme::Https,
         Some("grpc" | "kubernetes.io/h2c") => Scheme::Grpc,

@@ -144,7 +144,7 @@ fn of(id: ObjectId) -> Vec<(ObjectId, Option<Arc<Declared>>)> {
         return Vec::new();
     }
     let (standing, keys) = (Standing::Ours, [key(&id.name.name)].into());
-    vec![(id, Some(Arc::new(Declared { standing, keys })))]
+    vec![(id, Some(Arc::new(Declared { standing, keys, whole: true })))]
 }
 
 struct Routes(Api<DynamicObject>);

@@ -5,7 +5,7 @@ use crate::conditions::Ledger;
 
 fn declared(standing: Standing, keys: &[Key]) -> Option<Arc<Declared>> {
     let keys = keys.into();
-    Some(Arc::new(Declared { standing, keys }))
+    Some(Arc::new(Declared { standing, keys, whole: true }))
 }
 
 async fn dirty(ledger: &Ledger) -> Vec<ObjectId> {

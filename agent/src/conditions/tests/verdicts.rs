@@ -4,10 +4,22 @@ use hubline::wire::{ContentHash, ResourceStatus};
 use super::*;
 use crate::conditions::verdict::{Verdict, of};
 
+fn web() -> ObjectId {
+    id(Kind::ApisixRoute, "web")
+}
+
+fn declared(keys: &[Key]) -> Declared {
+    Declared {
+        standing: Standing::Ours,
+        keys: keys.into(),
+        whole: true,
+    }
+}
+
 /// All keys have the content 1.
 fn verdict(keys: &[Key], statuses: Vec<ResourceStatus>) -> Verdict {
     let statuses = statuses.into_iter().map(|it| (it.key.clone(), it)).collect();
-    of(&id(Kind::ApisixRoute, "web"), keys, |_| Some(ContentHash(1)), &statuses)
+    of(&web(), &declared(keys), |_| Some(ContentHash(1)), &statuses)
 }
 
 fn problem(reason: &str, message: &str) -> Verdict {
@@ -110,6 +122,25 @@ fn what_is_not_published_is_not_waited_for() {
         .into_iter()
         .collect();
     let published = |key: &Key| (*key == a).then_some(ContentHash(1));
-    let told = of(&id(Kind::ApisixRoute, "web"), &[a.clone(), svc], published, &statuses);
+    let told = of(&web(), &declared(&[a.clone(), svc]), published, &statuses);
     assert_eq!(told, Verdict::Programmed);
+}
+
+#[test]
+fn what_is_not_all_there_is_not_programmed_yet() {
+    let key = route("web", "a");
+    let partial = Declared {
+        whole: false,
+        ..declared(std::slice::from_ref(&key))
+    };
+    let told = |status: Vec<ResourceStatus>| {
+        let statuses = status.into_iter().map(|it| (it.key.clone(), it)).collect();
+        of(&web(), &partial, |_| Some(ContentHash(1)), &statuses)
+    };
+    assert_eq!(told(vec![said(&key, 1, "Programmed", "Programmed", "")]), Verdict::Unknown);
+    assert_eq!(told(Vec::new()), Verdict::Unknown);
+    assert!(matches!(
+        told(vec![said(&key, 1, "Conflict", "Conflict", "")]),
+        Verdict::Problem { .. }
+    ));
 }

@@ -88,7 +88,7 @@ impl Replica {
         });
         let (standing, keys) = (Standing::Ours, [key.clone()].into());
         self.ledger
-            .declare(vec![(id.clone(), Some(Arc::new(Declared { standing, keys })))]);
+            .declare(vec![(id.clone(), Some(Arc::new(Declared { standing, keys, whole: true })))]);
         key
     }
 

@@ -152,7 +152,7 @@ fn malformed(kind: Kind, invalid: InvalidObject) -> SourceEvent {
     let reason = match kind {
         // The parser's words quote what it found.
         Kind::Secret => "its data is not a map of base64 texts".to_owned(),
-        _ if kind.may_hold_credentials() => {
+        _ if kind.may_hold_credentials() && !invalid.error.starts_with("missing field") => {
             "it does not fit its kind (what is wrong is not shown, since it may quote credentials)".to_owned()
         }
         _ => invalid.error,

@@ -181,12 +181,13 @@ impl Document<'_> {
     fn broken(&self, error: &serde_saphyr::Error, kind: Option<Kind>) -> Problem {
         let secret = kind.map_or_else(|| self.names_a_secret(), Kind::may_hold_credentials);
         let line = error.location().map_or(1, |location| location.line().max(1));
-        let message = match secret {
+        let words = one_line(&UserMessageFormatter.format_message(error.without_snippet()));
+        let message = match secret && !quotes_nothing(&words) {
             true => {
                 let kind = kind.map_or("Secret", Kind::name);
                 format!("cannot be read as a {kind} (what is wrong is not shown, since it may quote the content)")
             }
-            false => one_line(&UserMessageFormatter.format_message(error.without_snippet())),
+            false => words,
         };
         Problem {
             line: self.line + usize::try_from(line).unwrap_or(1) - 1,
@@ -195,12 +196,19 @@ impl Document<'_> {
     }
 
     fn broken_item(&self, at: usize, kind: Kind, error: &serde_json::Error) -> Problem {
-        let message = match kind {
-            _ if kind.may_hold_credentials() => format!("items[{at}] cannot be read as a {}", kind.name()),
-            _ => format!("items[{at}] cannot be read as {}: {error}", kind.name()),
+        let words = error.to_string();
+        let message = match kind.may_hold_credentials() && !quotes_nothing(&words) {
+            true => format!("items[{at}] cannot be read as a {}", kind.name()),
+            false => format!("items[{at}] cannot be read as {}: {words}", kind.name()),
         };
         self.problem("Malformed", message, Some(kind))
     }
+}
+
+/// Whether a parser's words about an object that may hold credentials are safe to show: they name a field that is
+/// missing, and nothing that is there.
+fn quotes_nothing(words: &str) -> bool {
+    words.starts_with("missing field")
 }
 
 fn one_line(text: &str) -> String {

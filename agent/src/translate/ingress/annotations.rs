@@ -26,13 +26,11 @@ mod rewrite;
 #[cfg(test)]
 mod tests;
 mod upstream;
-mod value;
 
-use hubline::model::{Key, Plugin, SecretText};
-use serde_json::{Value, json};
+use hubline::model::Plugin;
 
-use super::super::TranslateOptions;
 use super::super::rendered::Fault;
+use super::super::{TranslateOptions, plugin, value};
 use crate::index::SettingsOverride;
 use crate::source::Name;
 use crate::source::object::{ANNOTATION_PREFIX, Annotations};
@@ -49,7 +47,8 @@ pub(super) struct Directives {
     pub(super) settings: SettingsOverride,
     /// Sorted by name.
     pub(super) plugins: Vec<Plugin>,
-    pub(super) plugin_sets: Vec<Key>,
+    /// An ApisixPluginConfig whose plugins act on the routes as well.
+    pub(super) plugin_config: Option<Name>,
     /// Where services are looked for, if not beside the Ingress.
     pub(super) service_namespace: Option<Box<str>>,
     /// Whether something was refused, so that no request may get through.
@@ -72,14 +71,15 @@ impl Directives {
             regex: reader.guarding_flag(known::USE_REGEX),
             websocket: reader.flag(known::ENABLE_WEBSOCKET),
             settings: upstream::settings(&mut reader),
-            plugin_sets: references::plugin_set(&mut reader, ingress).into_iter().collect(),
+            plugin_config: references::plugin_config(&mut reader, ingress),
             service_namespace: references::service_namespace(&mut reader, options, ingress),
             ..Self::default()
         };
         plugins(&mut reader);
         let (plugins, faults, closed) = reader.finish();
-        read.plugins = if closed { vec![closing_plugin()] } else { plugins };
+        read.plugins = if closed { vec![plugin::closing()] } else { plugins };
         read.closed = closed;
+        read.plugin_config = read.plugin_config.filter(|_| !closed);
         (read, faults)
     }
 }
@@ -87,6 +87,11 @@ impl Directives {
 /// Whether a path is a regular expression, as far as can be told.
 pub(super) fn check_regex(path: &str) -> Result<(), String> {
     value::regex(path).map(|_| ())
+}
+
+/// Where an ApisixPluginConfig is named.
+pub(super) fn plugin_config_field() -> String {
+    field(known::PLUGIN_CONFIG_NAME)
 }
 
 /// What is said of `use-regex` where no path can be one.
@@ -105,18 +110,6 @@ fn plugins(reader: &mut Reader<'_>) {
     redirect::read(reader);
     response_rewrite::read(reader);
     rewrite::read(reader);
-}
-
-/// Answers every request by itself, before any other plugin.
-fn closing_plugin() -> Plugin {
-    plugin("fault-injection", &json!({"abort": {"http_status": 503}}))
-}
-
-fn plugin(name: &str, config: &Value) -> Plugin {
-    Plugin {
-        name: name.to_owned(),
-        config: SecretText::new(config.to_string()),
-    }
 }
 
 /// How diagnostics name an annotation.

@@ -20,7 +20,7 @@ impl Translation<'_> {
             true => self.rule_hosts(),
             false => self.tls_hosts(at, entry),
         };
-        let usage = self.demand.secrets.entry(self.name.sibling(secret)).or_default();
+        let usage = self.demand.certificates.entry(self.name.sibling(secret)).or_default();
         if usage.field.is_empty() {
             usage.field = format!("spec.tls[{at}].secretName");
         }

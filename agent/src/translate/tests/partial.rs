@@ -1,6 +1,6 @@
 //! Objects that were never read: what is made of the others goes on, and nothing of them is said to be gone.
 
-use hubline::model::{Completeness, ResourceKind};
+use hubline::model::Completeness;
 
 use super::fixture::*;
 use super::unknown::{needed, unknown, unknown_without};
@@ -57,8 +57,8 @@ fn an_object_that_was_never_read_makes_its_groups_partial() {
         let (mut translator, output) = started_over(&objects, &id);
         assert_eq!(output.upserts, complete.upserts, "{kind:?}: all else goes on");
         let groups = output.groups.unwrap();
-        let kinds: Vec<ResourceKind> = unknown(&groups).iter().map(|(kind, _)| *kind).collect();
-        assert_eq!(kinds, unknown_without(kind), "{kind:?}");
+        let names: Vec<String> = unknown(&groups).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, unknown_without(kind), "{kind:?}");
         for (_, reason) in unknown(&groups) {
             let expected = format!("{} {} cannot be read", kind.name(), id.name);
             assert!(reason.ends_with(&expected), "{reason}");
@@ -151,7 +151,7 @@ fn certificates_wait_for_the_secrets_of_an_ingress_that_is_read_at_last() {
     translator.apply(apply(INGRESS));
     let groups = translator.drain().groups.unwrap();
     let expected = "Secret shop/pair has not been read yet";
-    assert_eq!(unknown(&groups), [(ResourceKind::Certificate, expected)]);
+    assert_eq!(unknown(&groups), [("Certificate/Secret".to_owned(), expected)]);
     let (name, outcome) = (Name::new("shop", "pair"), Fetch::NotFound);
     translator.apply(SourceEvent::Fetched { name, outcome });
     assert!(all_complete(&translator.drain()));

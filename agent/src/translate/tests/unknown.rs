@@ -1,23 +1,60 @@
 //! `an_error_is_not_an_empty_list`, at the level of translate.
 
-use hubline::model::{Completeness, ResourceKind};
+use hubline::model::{Completeness, Group};
 
 use super::fixture::*;
 use super::*;
 use crate::source::{Coverage, Fetch};
 
-/// Which kinds of resources become unknown when a kind cannot be listed.
-pub(super) fn unknown_without(kind: Kind) -> &'static [ResourceKind] {
-    use ResourceKind::{Certificate, ClusterInfo, EndpointSet, Node, Route, Service};
+/// Which groups, as `Route/Ingress`, become unknown when a kind cannot be listed.
+pub(super) fn unknown_without(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Ingress | Kind::IngressClass => &[Route, Service, EndpointSet, Certificate],
-        Kind::Service => &[Route, Service, EndpointSet],
-        Kind::EndpointSlice => &[EndpointSet],
-        Kind::Secret => &[Certificate],
-        Kind::Node => &[Node, ClusterInfo],
-        // Nothing is made of custom resources yet.
+        Kind::Ingress => &[
+            "Route/Ingress",
+            "Service/Service",
+            "EndpointSet/Service",
+            "Certificate/Secret",
+            "PluginSet/ApisixPluginConfig",
+        ],
+        Kind::IngressClass => &[
+            "Route/ApisixRoute",
+            "Route/Ingress",
+            "StreamRoute/ApisixRoute",
+            "Service/Service",
+            "Service/ApisixUpstream",
+            "EndpointSet/Service",
+            "Certificate/Secret",
+            "PluginSet/ApisixPluginConfig",
+        ],
+        Kind::Service => &[
+            "Route/ApisixRoute",
+            "Route/Ingress",
+            "StreamRoute/ApisixRoute",
+            "Service/Service",
+            "Service/ApisixUpstream",
+            "EndpointSet/Service",
+        ],
+        Kind::EndpointSlice => &["EndpointSet/Service"],
+        Kind::Secret => &["Certificate/Secret"],
+        Kind::Node => &["Node/Node", "ClusterInfo/Cluster"],
+        Kind::ApisixRoute => &[
+            "Route/ApisixRoute",
+            "StreamRoute/ApisixRoute",
+            "Service/Service",
+            "Service/ApisixUpstream",
+            "EndpointSet/Service",
+            "PluginSet/ApisixPluginConfig",
+        ],
+        Kind::ApisixUpstream => &["Service/Service", "Service/ApisixUpstream"],
+        Kind::ApisixPluginConfig => &["PluginSet/ApisixPluginConfig"],
+        // Nothing is made of these yet.
         _ => &[],
     }
+}
+
+/// A group as `Route/Ingress`.
+pub(super) fn group_name(group: &Group) -> String {
+    format!("{}/{}", group.kind, group.source.kind)
 }
 
 /// The kinds that some group needs.
@@ -26,9 +63,9 @@ pub(super) fn needed() -> Vec<Kind> {
     all.filter(|kind| !unknown_without(*kind).is_empty()).collect()
 }
 
-pub(super) fn unknown(groups: &[GroupState]) -> Vec<(ResourceKind, &str)> {
+pub(super) fn unknown(groups: &[GroupState]) -> Vec<(String, &str)> {
     let unknown = groups.iter().filter_map(|state| match &state.completeness {
-        Completeness::Unknown { reason } => Some((state.group.kind, reason.as_str())),
+        Completeness::Unknown { reason } => Some((group_name(&state.group), reason.as_str())),
         Completeness::Complete => None,
     });
     unknown.collect()
@@ -51,8 +88,8 @@ fn an_error_is_not_an_empty_list() {
         translator.apply(failed(kind));
         let output = translator.drain();
         let groups = output.groups.clone().unwrap();
-        let kinds: Vec<ResourceKind> = unknown(&groups).iter().map(|(kind, _)| *kind).collect();
-        assert_eq!(kinds, unknown_without(kind), "{kind:?}");
+        let names: Vec<String> = unknown(&groups).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, unknown_without(kind), "{kind:?}");
         for (_, reason) in unknown(&groups) {
             assert!(
                 reason.contains(kind.name()) && reason.contains("403 forbidden"),
@@ -60,7 +97,7 @@ fn an_error_is_not_an_empty_list() {
             );
         }
         let mut expected = complete.upserts.clone();
-        expected.retain(|entry| !kinds.contains(&entry.key.kind));
+        expected.retain(|entry| !names.contains(&group_name(&Group::of(&entry.key))));
         assert_eq!(output.upserts, expected, "{kind:?}");
         assert_eq!(output.removals, []);
         assert_eq!(
@@ -138,7 +175,7 @@ fn a_forbidden_secret_makes_certificates_partial_until_it_is_answered_once() {
     let output = translator.drain();
     let groups = output.groups.clone().unwrap();
     let expected = "Secret shop/pair could not be read: 403 forbidden";
-    assert_eq!(unknown(&groups), [(ResourceKind::Certificate, expected)]);
+    assert_eq!(unknown(&groups), [("Certificate/Secret".to_owned(), expected)]);
     assert!(
         short(&output).contains(&"+Certificate other#".to_owned()),
         "all others are published"
@@ -183,15 +220,15 @@ fn what_a_replica_cannot_watch_when_it_takes_over_is_unknown() {
         translator.doubt_failed();
         let doubted = translator.drain();
         let groups = doubted.groups.unwrap();
-        let kinds: Vec<ResourceKind> = unknown(&groups).iter().map(|(kind, _)| *kind).collect();
-        assert_eq!(kinds, unknown_without(kind), "{kind:?}");
+        let names: Vec<String> = unknown(&groups).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, unknown_without(kind), "{kind:?}");
         for event in listing(&objects, None) {
             translator.apply(event);
         }
         let listed = translator.drain();
         assert_eq!(listed.groups, complete.groups, "{kind:?}");
         let mut again = complete.upserts.clone();
-        again.retain(|entry| kinds.contains(&entry.key.kind));
+        again.retain(|entry| names.contains(&group_name(&Group::of(&entry.key))));
         assert_eq!(listed.upserts, again, "{kind:?}");
         translator.doubt_failed();
         assert!(translator.drain().is_empty(), "{kind:?}: nothing fails any more");

@@ -6,7 +6,7 @@ use hubline::model::Plugin;
 use serde_json::Value;
 
 use super::super::super::rendered::Fault;
-use super::{field, value};
+use super::{field, plugin, value};
 use crate::source::object::Annotations;
 
 /// Annotations being read.
@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
 
     /// Plugins sorted by name, what is wrong, and whether something was refused.
     pub(super) fn finish(self) -> (Vec<Plugin>, Vec<(String, Fault)>, bool) {
-        let plugins = self.plugins.iter().map(|(name, config)| super::plugin(name, config));
+        let plugins = self.plugins.iter().map(|(name, config)| plugin::plugin(name, config));
         (plugins.collect(), self.faults, self.closed)
     }
 

@@ -1,9 +1,8 @@
 //! `plugin-config-name` and `svc-namespace`: what the routes of an Ingress refer to.
 
-use hubline::model::{ClusterId, GroupKind, Key, ResourceKind};
+use hubline::model::ClusterId;
 
 use super::super::super::TranslateOptions;
-use super::super::super::rendered::Fault;
 use super::reader::Reader;
 use super::{known, value};
 use crate::source::Name;
@@ -11,22 +10,15 @@ use crate::source::Name;
 /// Longest name of an object (Kubernetes: a DNS-1123 subdomain).
 const LONGEST_NAME: usize = 253;
 
-/// The plugins of an `ApisixPluginConfig` beside the Ingress. No agent reads that kind yet, so that the reference leads
-/// nowhere, and hubs withhold the routes: without those plugins they could be open.
-pub(super) fn plugin_set(reader: &mut Reader<'_>, ingress: &Name) -> Option<Key> {
+/// An `ApisixPluginConfig` beside the Ingress. Whether it exists is its own affair.
+pub(super) fn plugin_config(reader: &mut Reader<'_>, ingress: &Name) -> Option<Name> {
     let name = reader.text(known::PLUGIN_CONFIG_NAME)?;
     if !is_object_name(name) {
         let message = format!("{} is no name of an ApisixPluginConfig", value::shown(name));
         reader.refuse(known::PLUGIN_CONFIG_NAME, message);
         return None;
     }
-    let message = format!(
-        "ApisixPluginConfig {} is not known to this agent; until it is, hubs withhold the routes of the Ingress",
-        ingress.sibling(name)
-    );
-    reader.report(known::PLUGIN_CONFIG_NAME, Fault::error("InvalidKind", message));
-    let source = GroupKind::new("apisix.apache.org", "ApisixPluginConfig");
-    Some(Key::new(ResourceKind::PluginSet, &source, &ingress.namespace, name, ""))
+    Some(ingress.sibling(name))
 }
 
 /// The namespace of the services, where it is another one and the operator allows that.

@@ -2,6 +2,8 @@
 
 use hubline::model::{ClusterId, Scheme, Severity, Timeouts};
 
+use serde_json::{Value, json};
+
 use super::*;
 
 type Entries = &'static [(&'static str, &'static str)];
@@ -447,12 +449,8 @@ fn services_of_another_namespace_need_the_operators_leave() {
 #[test]
 fn a_plugin_config_is_that_of_the_same_namespace() {
     let (directives, faults) = read(&[("plugin-config-name", "limits.v1")]);
-    let [key] = directives.plugin_sets.as_slice() else {
-        panic!("{directives:?}")
-    };
-    assert_eq!((&*key.namespace, &*key.name, &*key.section), ("shop", "limits.v1", ""));
-    assert_eq!(key.source.to_string(), "ApisixPluginConfig.apisix.apache.org");
-    assert!(!directives.closed && faults[0].1.contains("ApisixPluginConfig shop/limits.v1"));
+    assert_eq!(directives.plugin_config, Some(Name::new("shop", "limits.v1")));
+    assert!(!directives.closed && faults.is_empty(), "{faults:?}");
 }
 
 #[test]

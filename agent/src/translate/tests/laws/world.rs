@@ -368,7 +368,8 @@ impl World {
         events.into_iter().for_each(|event| fresh.apply(event));
         held.take(fresh.drain());
         answers.into_iter().for_each(|event| fresh.apply(event));
-        fresh.index.secrets.all_answered |= self.translator.index.secrets.all_answered;
+        let answered = self.translator.index.secrets.answered.iter().copied();
+        fresh.index.secrets.answered.extend(answered);
         held.take(fresh.drain());
         (fresh, held)
     }
