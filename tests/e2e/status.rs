@@ -4,11 +4,13 @@
 mod conditions;
 mod ingresses;
 mod look;
+mod routes;
 
 use libtest_mimic::Trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = ingresses::trials();
     trials.extend(conditions::trials());
+    trials.extend(routes::trials());
     trials
 }

@@ -53,8 +53,7 @@ impl Replica {
         let board = StatusBoard::new("hub".to_owned(), Metrics::default());
         let (events, told) = mpsc::channel(200);
         let wanted = watch::channel(BTreeSet::new()).1;
-        // The agent has no right to read what nothing is made of yet.
-        let reading = source::kube::run(server.admin_client().await?, wanted, events, stop.clone());
+        let reading = source::kube::run(server.agent_client().await?, wanted, events, stop.clone());
         tokio::spawn(reading);
         tokio::spawn(declare(told, ledger.clone()));
         let leader = Leadership {
