@@ -80,7 +80,11 @@ fn facts(standing: Standing, reported: Reported, diagnostics: Vec<Diagnostic>) -
     let keys = Box::default();
     Facts {
         reported: Arc::new(reported),
-        declared: Arc::new(Declared { standing, keys, whole: true }),
+        declared: Arc::new(Declared {
+            standing,
+            keys,
+            whole: true,
+        }),
         diagnostics: (!diagnostics.is_empty()).then(|| diagnostics.into()),
     }
 }

@@ -30,6 +30,9 @@ pub enum Verdict {
 /// The hub's words, the worst first; any other word comes behind these.
 const PROBLEMS: [&str; 5] = ["Quarantined", "Refused", "Conflict", "Unresolved", "Held"];
 
+/// The hub's reason for what is refused because something that it refers to is not at the target.
+const DEPENDENCY: &str = "dependency";
+
 /// What one resource's status means to its object.
 enum Word<'a> {
     Unknown,
@@ -53,7 +56,7 @@ pub(super) fn of(
             Word::Unknown => unknown = true,
             Word::Pending => pending = true,
             Word::Fine => fine = true,
-            Word::Problem(status) => problems.push((rank(&status.condition), key, status)),
+            Word::Problem(status) => problems.push((rank(status), key, status)),
         }
     }
     problems.sort_by_key(|(rank, key, _)| (*rank, *key));
@@ -83,9 +86,10 @@ fn word<'a>(key: &Key, hash: ContentHash, said: &'a Statuses) -> Word<'a> {
     }
 }
 
-fn rank(condition: &str) -> usize {
-    let known = PROBLEMS.iter().position(|known| *known == condition);
-    known.unwrap_or(PROBLEMS.len())
+/// What only follows from something else comes last.
+fn rank(status: &ResourceStatus) -> (bool, usize) {
+    let known = PROBLEMS.iter().position(|known| *known == status.condition);
+    (status.reason == DEPENDENCY, known.unwrap_or(PROBLEMS.len()))
 }
 
 fn problem(id: &ObjectId, key: &Key, status: &ResourceStatus, count: usize) -> Verdict {

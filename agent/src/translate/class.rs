@@ -3,8 +3,8 @@
 use super::TranslateOptions;
 use crate::index::Index;
 use crate::output::Standing;
-use crate::source::{Kind, Name, ObjectId};
 use crate::source::object::{Ingress, IngressClass};
+use crate::source::{Kind, Name, ObjectId};
 
 /// How controllers of APISIX's are named.
 const APISIX: &str = "apisix.apache.org/";

@@ -143,7 +143,14 @@ fn of(id: ObjectId) -> Vec<(ObjectId, Option<Arc<Declared>>)> {
         return Vec::new();
     }
     let (standing, keys) = (Standing::Ours, [key(&id.name.name)].into());
-    vec![(id, Some(Arc::new(Declared { standing, keys, whole: true })))]
+    vec![(
+        id,
+        Some(Arc::new(Declared {
+            standing,
+            keys,
+            whole: true,
+        })),
+    )]
 }
 
 struct Routes(Api<DynamicObject>);

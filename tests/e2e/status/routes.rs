@@ -96,13 +96,20 @@ async fn condition(api: &Api<DynamicObject>, name: &str, kind: &str, status: &st
         let shown = look::conditions(&object)?;
         let wanted = (status.to_owned(), reason.to_owned());
         let found = shown.get(kind) == Some(&wanted);
-        Ok(if found { Ok(object) } else { Err(format!("{}", object["status"])) })
+        Ok(if found {
+            Ok(object)
+        } else {
+            Err(format!("{}", object["status"]))
+        })
     })
     .await?;
     let list = object["status"]["conditions"].as_array().context("no list")?;
     let found = list.iter().find(|condition| condition["type"] == kind);
     let found = found.context("no such condition")?;
-    ensure!(found["observedGeneration"] == object["metadata"]["generation"], "{found}");
+    ensure!(
+        found["observedGeneration"] == object["metadata"]["generation"],
+        "{found}"
+    );
     Ok(found["message"].as_str().context("no message")?.to_owned())
 }
 
@@ -124,7 +131,10 @@ async fn what_became_of_it() -> Result<()> {
     system.until_served("good.routes.example.com", "/", "10.90.1.1").await?;
 
     let message = routes.until("lost", "Accepted", "False", "BackendNotFound").await?;
-    ensure!(message.contains("spec.http[0].backends[0]") && message.contains("routes/nowhere"), "{message}");
+    ensure!(
+        message.contains("spec.http[0].backends[0]") && message.contains("routes/nowhere"),
+        "{message}"
+    );
     routes.until("lost", "Programmed", "False", "Unresolved").await?;
     // The target refuses the configuration, and so the route that depends on it does not work either.
     let message = condition(&routes.configs, "odd", "Programmed", "False", "Refused").await?;
@@ -133,7 +143,8 @@ async fn what_became_of_it() -> Result<()> {
     ensure!(message.contains("ApisixPluginConfig routes/odd"), "{message}");
 
     // Mended, and seen by the same conditions.
-    shop.app("nowhere", "ingress2.routes.example.com", &["10.90.1.1"]).await?;
+    shop.app("nowhere", "ingress2.routes.example.com", &["10.90.1.1"])
+        .await?;
     let limit = json!({"count": 9, "time_window": 60, "rejected_code": 429, "key_type": "var", "key": "remote_addr"});
     routes.config("odd", "limit-count", &limit).await?;
     for name in ["lost", "limited"] {
@@ -152,7 +163,9 @@ async fn outage() -> Result<()> {
     let (shop, routes) = (Shop::open(&a, "outage").await?, Routes::open(&a, "outage").await?);
     shop.app("web", "ingress.outage.example.com", &["10.90.1.1"]).await?;
     start_kube_agent(&mut system, &a)?;
-    system.until_served("ingress.outage.example.com", "/", "10.90.1.1").await?;
+    system
+        .until_served("ingress.outage.example.com", "/", "10.90.1.1")
+        .await?;
     system.apisix.take_down(Part::Admin).await;
     routes.route("late", "late.outage.example.com", "web").await?;
     routes.until("late", "Accepted", "True", "Accepted").await?;
@@ -224,7 +237,11 @@ async fn restarts_write_no_condition() -> Result<()> {
 async fn versions(api: &Api<DynamicObject>) -> Result<Vec<(String, Option<String>)>> {
     let listed = api.list(&ListParams::default()).await?;
     let of = |object: &DynamicObject| (object.name_any(), object.resource_version());
-    Ok(listed.iter().map(of).filter(|(name, _)| !name.starts_with("after-")).collect())
+    Ok(listed
+        .iter()
+        .map(of)
+        .filter(|(name, _)| !name.starts_with("after-"))
+        .collect())
 }
 
 /// Waits for the verdict on a route that comes now: whatever was to be said of the others was said before.

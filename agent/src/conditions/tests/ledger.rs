@@ -5,7 +5,15 @@ use crate::conditions::Ledger;
 
 fn declared(standing: Standing, keys: &[Key]) -> Option<Arc<Declared>> {
     let keys = keys.into();
-    Some(Arc::new(Declared { standing, keys, whole: true }))
+    Some(Arc::new(Declared {
+        standing,
+        keys,
+        whole: true,
+    }))
+}
+
+fn only(id: &ObjectId) -> Vec<ObjectId> {
+    vec![id.clone()]
 }
 
 async fn dirty(ledger: &Ledger) -> Vec<ObjectId> {
@@ -33,19 +41,19 @@ async fn it_tells_who_is_to_be_looked_at_for_what() {
     ]);
     assert_eq!(dirty(&ledger).await, [api.clone(), web.clone()]);
     assert_eq!(ledger.users(&service("x")), [api.clone(), web.clone()]);
-    assert_eq!(ledger.users(&route("web", "a")), [web.clone()]);
+    assert_eq!(ledger.users(&route("web", "a")), only(&web));
     assert_eq!(ledger.users(&route("other", "a")), []);
 
     ledger.declare(vec![(api.clone(), declared(Standing::Ours, &[route("api", "a")]))]);
-    assert_eq!(ledger.users(&service("x")), [web.clone()]);
-    assert_eq!(dirty(&ledger).await, [api.clone()]);
+    assert_eq!(ledger.users(&service("x")), only(&web));
+    assert_eq!(dirty(&ledger).await, only(&api));
 
     // Only what changed is dirty.
     let fault = |it: &ObjectId, message: &str| diagnostic(it, Severity::Error, "X", "", message);
     ledger.diagnose(vec![fault(&web, "a"), fault(&api, "a")]);
     assert_eq!(dirty(&ledger).await, [api.clone(), web.clone()]);
     ledger.diagnose(vec![fault(&web, "a"), fault(&api, "b")]);
-    assert_eq!(dirty(&ledger).await, [api.clone()]);
+    assert_eq!(dirty(&ledger).await, only(&api));
     assert_eq!(ledger.facts(&web).unwrap().diagnostics.unwrap().len(), 1);
 
     // What is gone is forgotten, and nobody depends on anything for it.

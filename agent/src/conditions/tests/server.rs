@@ -86,7 +86,7 @@ impl Server {
     }
 
     /// Makes an object, or changes it as somebody else would.
-    pub(super) fn put(&self, path: &str, status: Value) {
+    pub(super) fn put(&self, path: &str, status: &Value) {
         let mut state = self.state();
         state.version += 1;
         let metadata = json!({"name": "x", "namespace": "shop", "uid": "u-1", "generation": 1,

@@ -98,6 +98,17 @@ fn the_worst_word_counts_and_names_its_part() {
     // Another object that it depends on is named.
     let message = "Service shop/web 80: BackendNotFound: Service shop/web does not exist";
     assert_eq!(verdict(&all, vec![unresolved]), problem("Unresolved", message));
+    // What only follows from something else is not the reason.
+    let refused = said(
+        &a,
+        1,
+        "Refused",
+        "dependency",
+        "plugin_configs/x, which it refers to, is not at the target",
+    );
+    let cause = said(&svc, 1, "Refused", "invalid", "no");
+    let message = "Service shop/web 80: invalid: no (and 1 more)";
+    assert_eq!(verdict(&all, vec![refused, cause]), problem("Refused", message));
     // A word of a newer hub is no success.
     let newer = said(&a, 1, "Held", "mass-removal", "waits for approval");
     let message = "Route a.example.com|Prefix|/: mass-removal: waits for approval";
@@ -137,7 +148,10 @@ fn what_is_not_all_there_is_not_programmed_yet() {
         let statuses = status.into_iter().map(|it| (it.key.clone(), it)).collect();
         of(&web(), &partial, |_| Some(ContentHash(1)), &statuses)
     };
-    assert_eq!(told(vec![said(&key, 1, "Programmed", "Programmed", "")]), Verdict::Unknown);
+    assert_eq!(
+        told(vec![said(&key, 1, "Programmed", "Programmed", "")]),
+        Verdict::Unknown
+    );
     assert_eq!(told(Vec::new()), Verdict::Unknown);
     assert!(matches!(
         told(vec![said(&key, 1, "Conflict", "Conflict", "")]),
