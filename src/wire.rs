@@ -11,6 +11,9 @@ pub const OFFER: &str = "offer";
 /// [`AgentMessage::Checkpoint`].
 pub const RESUME: &str = "resume";
 
+/// Capability flag: an agent has [`HubMessage::Addresses`].
+pub const ADDRESSES: &str = "addresses";
+
 pub mod codec;
 pub mod digest;
 pub mod limits;

@@ -41,6 +41,8 @@ pub struct AgentConfig {
     pub ingress_class: IngressClassConfig,
     /// Whether an Ingress may name Services of other namespaces (annotation `svc-namespace`).
     pub cross_namespace_services: bool,
+    /// Whether statuses and events are written to the cluster.
+    pub status: bool,
     /// Zone or region of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
@@ -172,6 +174,7 @@ impl Default for AgentConfig {
             tls: Files::in_directory(Path::new("/etc/hubline/tls")),
             ingress_class: IngressClassConfig::default(),
             cross_namespace_services: false,
+            status: true,
             zone: None,
             addresses: Vec::new(),
             listen: (Ipv4Addr::LOCALHOST, 8081).into(),

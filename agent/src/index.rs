@@ -69,6 +69,8 @@ impl Index {
             SourceEvent::End { kind, coverage } => self.end(kind, coverage),
             SourceEvent::Apply(object) => self.put(*object),
             SourceEvent::Delete(id) => self.delete(&id),
+            // Nothing is made of it.
+            SourceEvent::Reported(..) => {}
             SourceEvent::Failed { kind, reason } => {
                 self.listings.failed(kind, reason);
                 self.faults_changed = true;
@@ -251,7 +253,9 @@ impl Index {
         }
     }
 
-    fn has(&self, id: &ObjectId) -> bool {
+    /// Whether an object is known; of Secrets those that were listed.
+    #[must_use]
+    pub fn has(&self, id: &ObjectId) -> bool {
         match id.kind {
             Kind::Ingress => self.ingresses.contains_key(&id.name),
             Kind::IngressClass => self.classes.contains_key(&id.name),

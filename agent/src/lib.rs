@@ -2,6 +2,7 @@
 //!
 //! Data flows `source → index → translate → publish → session`; what the hub answers comes back through `status`.
 
+pub mod conditions;
 pub mod config;
 pub mod echo;
 pub mod few;

@@ -49,6 +49,9 @@ pub struct Metrics {
     resources: Family<Kind, Gauge>,
     diagnostics: Gauge,
     leader: Gauge,
+    status_writes: Family<Kind, Counter>,
+    status_failures: Family<Kind, Counter>,
+    status_waiting: Gauge,
 }
 
 impl Metrics {
@@ -88,6 +91,12 @@ impl Metrics {
             "Whether this replica holds the Lease (1 without one)",
             it.leader.clone(),
         );
+        let help = "Statuses and events written to Kubernetes, by kind";
+        agent.register("status_writes", help, it.status_writes.clone());
+        let help = "Statuses and events that Kubernetes did not take, by kind of the object";
+        agent.register("status_failures", help, it.status_failures.clone());
+        let help = "Objects whose status is to be looked at";
+        agent.register("status_waiting", help, it.status_waiting.clone());
         it
     }
 
@@ -133,6 +142,20 @@ impl Metrics {
             let kind = kind.to_string();
             self.resources.get_or_create(&Kind { kind }).set(count.cast_signed());
         }
+    }
+
+    pub(crate) fn status_written(&self, kind: &str) {
+        let kind = kind.to_owned();
+        self.status_writes.get_or_create(&Kind { kind }).inc();
+    }
+
+    pub(crate) fn status_failed(&self, kind: &str) {
+        let kind = kind.to_owned();
+        self.status_failures.get_or_create(&Kind { kind }).inc();
+    }
+
+    pub(crate) fn status_waiting(&self, count: usize) {
+        self.status_waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn leader(&self, leader: bool) {

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
 
+use crate::conditions::{self, Ledger};
 use crate::config::{AgentConfig, AgentConfigError};
 use crate::health::{self, Readiness};
 use crate::lease::Leadership;
@@ -81,11 +82,13 @@ async fn run_from(config: AgentConfig, origin: Origin, shutdown: CancellationTok
     info!(cluster = config.cluster, instance, cluster_uid, "agent begins");
     tasks.spawn(health::serve(listener, telemetry, readiness, shutdown.clone()));
     origin.elect(&tasks, start::identity(&instance), leadership_tx, &shutdown);
+    let ledger = config.status.then(Ledger::default);
+    let writes = ledger.clone().zip(origin.client());
     origin.read(&tasks, events_tx, wanted, &shutdown);
     let speaker = Speaker {
         cluster: config.cluster_id()?,
         cluster_uid,
-        instance,
+        instance: instance.clone(),
     };
     let options = StageOptions {
         translate: TranslateOptions {
@@ -101,11 +104,25 @@ async fn run_from(config: AgentConfig, origin: Origin, shutdown: CancellationTok
     let edges = Edges {
         events,
         wanted: wanted_tx,
-        leadership,
+        leadership: leadership.clone(),
+        ledger: ledger.filter(|_| writes.is_some()),
         readiness: readiness_tx,
     };
     tasks.spawn(certificates.run(shutdown.clone()));
-    Stage::new(options, edges).run(shutdown).await;
+    let metrics = options.metrics.clone();
+    let stage = Stage::new(options, edges);
+    // The first hub's word counts: of several that disagree one must, or statuses would go to and fro.
+    if let (Some((ledger, client)), Some(board)) = (writes, stage.boards().into_iter().next()) {
+        let sources = conditions::Sources {
+            ledger,
+            reader: stage.reader(),
+            board,
+            leadership,
+        };
+        let options = conditions::Options { instance, metrics };
+        tasks.spawn(conditions::run(client, sources, options, shutdown.clone()));
+    }
+    stage.run(shutdown).await;
     tasks.close();
     tasks.wait().await;
     Ok(())
@@ -156,6 +173,8 @@ impl Sessions {
         if let Some((token, tasks)) = self.running.take() {
             token.cancel();
             tasks.wait().await;
+            // Another replica may speak from now on.
+            self.boards.iter().for_each(StatusBoard::forget);
         }
     }
 }

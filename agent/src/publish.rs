@@ -16,7 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use hubline::model::{Diagnostic, Group, Key, ResourceKind};
 use hubline::wire::limits::MAX_DIAGNOSTICS;
 use hubline::wire::text::fitting;
-use hubline::wire::{Checkpoint, Delta, Epoch, Inventory, Scope};
+use hubline::wire::{Checkpoint, ContentHash, Delta, Epoch, Inventory, Scope};
 use tokio::sync::watch;
 
 use crate::output::Output;
@@ -213,6 +213,19 @@ impl Reader {
         let omitted = all.len().saturating_sub(fitting) as u64;
         all.truncate(fitting);
         (all, omitted)
+    }
+
+    /// All diagnostics, and how often they changed.
+    #[must_use]
+    pub fn all_diagnostics(&self) -> (Vec<Diagnostic>, u64) {
+        let state = self.state();
+        (state.diagnostics(), state.version().diagnostics)
+    }
+
+    /// The content that is published of this key, if any.
+    #[must_use]
+    pub fn hash(&self, key: &Key) -> Option<ContentHash> {
+        self.state().hash(key)
     }
 
     /// Whether a resource of this key is published.

@@ -9,6 +9,7 @@ mod kind;
 pub mod kube;
 pub mod manifest;
 pub mod object;
+mod reported;
 mod slim;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use hubline::model::Diagnostic;
 
 pub use kind::{Kind, KindVisitor, Object, Watched};
 pub use object::{Name, ObjectId};
+pub use reported::{FIELD_MANAGER, Reported, ReportedStatus, Reports};
 
 /// What a source tells, in the order in which it learned it.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +38,8 @@ pub enum SourceEvent {
     },
     /// An object was created or changed.
     Apply(Box<Object>),
+    /// What an object's own status says now, where agents write one; comes right before the object itself.
+    Reported(ObjectId, Box<Reported>),
     /// An object was deleted.
     Delete(ObjectId),
     /// A kind could not be listed or watched. Nothing is gone by this: an error is not an empty list.

@@ -18,6 +18,9 @@ use crate::publish::Reader;
 /// By key. Cloning costs a reference count.
 pub type Statuses = imbl::OrdMap<Key, ResourceStatus>;
 
+/// By which addresses the world reaches a hub's target; none before the hub has said it.
+pub type Addresses = Option<Arc<[String]>>;
+
 /// Changes of condition logged between two heartbeats; how many more there were is said.
 const LOGGED: u32 = 20;
 
@@ -33,6 +36,7 @@ struct Shared {
     metrics: Metrics,
     inner: Mutex<Inner>,
     watch: watch::Sender<Statuses>,
+    addresses: watch::Sender<Addresses>,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +57,7 @@ impl StatusBoard {
             metrics,
             inner: Mutex::default(),
             watch: watch::channel(Statuses::new()).0,
+            addresses: watch::channel(None).0,
         };
         Self {
             shared: Arc::new(shared),
@@ -63,6 +68,36 @@ impl StatusBoard {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Statuses> {
         self.shared.watch.subscribe()
+    }
+
+    /// Wakes when the addresses of the hub's target have changed.
+    #[must_use]
+    pub fn addresses(&self) -> watch::Receiver<Addresses> {
+        self.shared.addresses.subscribe()
+    }
+
+    /// The hub says by which addresses the world reaches its target.
+    pub fn set_addresses(&self, addresses: Vec<String>) {
+        self.shared.addresses.send_if_modified(|last| {
+            let changed = last.as_deref() != Some(&addresses);
+            if changed {
+                info!(
+                    hub = self.shared.hub,
+                    addresses = addresses.join(", "),
+                    "addresses of the target"
+                );
+                *last = Some(addresses.into());
+            }
+            changed
+        });
+    }
+
+    /// Forgets all that was said: another replica speaks from now on, and what this one knows grows old.
+    pub fn forget(&self) {
+        let mut inner = self.lock();
+        *inner = Inner::default();
+        self.publish(inner);
+        self.shared.addresses.send_if_modified(|last| last.take().is_some());
     }
 
     /// A session begins: a replay that was cut is forgotten. Tells what the hub need not replay, as a digest.

@@ -22,6 +22,7 @@ mod tests;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use hubline::model::{Diagnostic, Entry, GroupState, Key, Resource, Severity, Snapshot};
 use hubline::snapshot_file;
@@ -29,7 +30,7 @@ use hubline::wire::{ContentHash, EncodedResource};
 
 use crate::few::Few;
 use crate::index::{Demand, Index, Unit};
-use crate::output::Output;
+use crate::output::{Declared, Output, Standing};
 use crate::source::{Kind, Name, ObjectId, SourceEvent};
 use rendered::Rendered;
 
@@ -43,6 +44,7 @@ pub use snapshot_file::Secrets;
 struct Published {
     hashes: Few<Key, ContentHash>,
     diagnostics: Vec<Diagnostic>,
+    declared: Option<Arc<Declared>>,
 }
 
 /// What has changed since the last drain.
@@ -51,6 +53,7 @@ struct Changes {
     upserts: BTreeMap<Key, Resource>,
     removals: BTreeSet<Key>,
     diagnostics: bool,
+    declared: Vec<(ObjectId, Option<Arc<Declared>>)>,
 }
 
 /// Translates one cluster, change by change. Memory: the index, and a hash for each resource.
@@ -83,6 +86,12 @@ impl Translator {
         if self.concerns(&event) {
             self.index.apply(event);
         }
+    }
+
+    /// Whether an object is known.
+    #[must_use]
+    pub fn knows(&self, id: &ObjectId) -> bool {
+        self.index.has(id)
     }
 
     /// Whether every kind was listed or has failed; before that, [`Self::drain`] gives nothing.
@@ -166,10 +175,12 @@ impl Translator {
         (snapshot, diagnostics)
     }
 
-    fn concerns(&self, event: &SourceEvent) -> bool {
+    /// Whether an event is of a namespace that is watched, or of the whole cluster.
+    #[must_use]
+    pub fn concerns(&self, event: &SourceEvent) -> bool {
         let id = match event {
             SourceEvent::Listed(object) | SourceEvent::Apply(object) => object.id(),
-            SourceEvent::Delete(id) | SourceEvent::Malformed { id, .. } => id.clone(),
+            SourceEvent::Delete(id) | SourceEvent::Malformed { id, .. } | SourceEvent::Reported(id, _) => id.clone(),
             SourceEvent::Begin(_)
             | SourceEvent::End { .. }
             | SourceEvent::Failed { .. }
@@ -239,7 +250,11 @@ impl Translator {
         let mut after = Published {
             hashes: Few::default(),
             diagnostics: rendered.diagnostics(),
+            declared: self.declared(&unit, &rendered),
         };
+        if let Some(id) = unit.reporting().filter(|_| before.declared != after.declared) {
+            changes.declared.push((id, after.declared.clone()));
+        }
         changes.diagnostics |= before.diagnostics != after.diagnostics;
         if rendered.held {
             after.hashes = before.hashes;
@@ -269,7 +284,7 @@ impl Translator {
     }
 
     fn remember(&mut self, unit: Unit, published: Published) {
-        if !published.hashes.is_empty() || !published.diagnostics.is_empty() {
+        if !published.hashes.is_empty() || !published.diagnostics.is_empty() || published.declared.is_some() {
             self.published.insert(unit, published);
         }
     }
@@ -290,7 +305,21 @@ impl Translator {
             removals: changes.removals.into_iter().collect(),
             groups,
             diagnostics,
+            declared: changes.declared,
         }
+    }
+
+    /// What is said of the object that a unit is; nothing of objects that are not there, or have no status.
+    fn declared(&self, unit: &Unit, rendered: &Rendered) -> Option<Arc<Declared>> {
+        let id = unit.reporting().filter(|id| self.index.has(id))?;
+        let published = |key: &Key| groups::is_published(&self.index, key);
+        Some(Arc::new(match class::standing(&self.index, &self.options, &id) {
+            Standing::Ours => rendered.declared(published),
+            standing => Declared {
+                standing,
+                ..Declared::default()
+            },
+        }))
     }
 
     fn all_diagnostics(&self) -> Vec<Diagnostic> {

@@ -1,11 +1,12 @@
 //! The hub's configuration: one YAML file, with environment (`HUBLINE_HUB__...`) and flags over it.
 //!
 //! [`HubConfig::load`] gives a configuration that makes sense as a whole, [`HubConfig::check_files`] one whose files are
-//! there too. Only the list of clusters may change while the hub runs ([`reload`]).
+//! there too. Only the list of clusters and what is told for statuses may change while the hub runs ([`reload`]).
 
 mod address;
 mod cluster;
 pub mod reload;
+mod status;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use crate::path::parameters::HubFailover;
 
 pub use address::{AddressError, ApiAddress};
 pub use cluster::{ClusterConfig, ClusterList};
+pub use status::StatusConfig;
 pub use target::{AdminConfig, TargetConfig};
 pub use tuning::Tuning;
 pub use validate::Invalid;
@@ -46,8 +48,10 @@ pub struct HubConfig {
     pub listen: Listen,
     /// Certificates towards agents.
     pub tls: Files,
-    /// Which clusters may speak; the only part that may change while the hub runs.
+    /// Which clusters may speak; may change while the hub runs.
     pub clusters: Vec<ClusterConfig>,
+    /// What agents are told for the statuses that they write; may change while the hub runs.
+    pub status: StatusConfig,
     /// The APISIX that is written to.
     pub target: TargetConfig,
     /// How ids of our objects begin: 1 to 8 of `a-z` and `0-9`.
@@ -100,6 +104,7 @@ impl Default for HubConfig {
             },
             tls: Files::in_directory(Path::new("/etc/hubline/tls")),
             clusters: Vec::new(),
+            status: StatusConfig::default(),
             target: TargetConfig::default(),
             id_prefix: "hl".to_owned(),
             failover: HubFailover::default(),

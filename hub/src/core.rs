@@ -63,6 +63,8 @@ pub struct Handles {
     pub decisions: watch::Receiver<Decisions>,
     /// What stands lower in upstreams than its path says.
     pub demotions: watch::Receiver<Demotions>,
+    /// By which addresses the world reaches the target.
+    pub addresses: watch::Receiver<Arc<[String]>>,
     /// What the sink says of the target.
     pub target: watch::Receiver<Arc<TargetSummary>>,
     /// Where readers find the view.
@@ -151,6 +153,7 @@ impl Core {
         let mut target = self.handles.target.clone();
         let mut decisions = self.handles.decisions.clone();
         let mut demotions = self.handles.demotions.clone();
+        let mut addresses = self.handles.addresses.clone();
         let mut say_at: Option<Instant> = None;
         loop {
             tokio::select! {
@@ -167,6 +170,7 @@ impl Core {
                 Ok(()) = demotions.changed() => self.demoted(),
                 Ok(()) = clusters.changed() => self.configured(),
                 Ok(()) = target.changed() => self.targeted(),
+                Ok(()) = addresses.changed() => self.addressed(),
                 _ = ticks.tick() => self.tick(),
                 () = sleep_until(say_at.unwrap_or_else(Instant::now)), if say_at.is_some() => {
                     self.say();
@@ -317,6 +321,22 @@ impl Core {
         for status in self.statuses.begin(id, has) {
             self.handles.sessions.send(session, HubMessage::Status(status));
         }
+        self.tell_addresses(id);
+    }
+
+    /// Other addresses are in force: all sessions that want them are told.
+    fn addressed(&self) {
+        for id in self.clusters.keys() {
+            self.tell_addresses(id);
+        }
+    }
+
+    fn tell_addresses(&self, id: &ClusterId) {
+        let Some(session) = self.clusters.get(id).and_then(Cluster::addressed) else {
+            return;
+        };
+        let addresses = self.handles.addresses.borrow().to_vec();
+        self.handles.sessions.send(session, HubMessage::Addresses(addresses));
     }
 
     fn quarantine(&mut self, id: &ClusterId, list: Vec<(Key, Option<Problem>)>) {

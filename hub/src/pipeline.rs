@@ -65,7 +65,7 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
     let listener = api::bind(&config.listen.api).await?;
     let certificates = Certificates::<ServerSide>::new(config.tls.clone(), Times::default(), &metrics)?;
     let reloader = Reloader::new(config.clone(), options::loader(origin.clone()), &metrics);
-    let clusters = reloader.clusters();
+    let (clusters, addresses) = (reloader.clusters(), reloader.addresses());
 
     let (store, restored) = Store::open(&options::store(&config))?;
     let view = Arc::new(ArcSwap::from_pointee(View::default()));
@@ -87,6 +87,7 @@ pub async fn run(config: HubConfig, origin: Origin, shutdown: CancellationToken)
         persist,
         sessions: Arc::clone(&sessions),
         clusters: clusters.clone(),
+        addresses,
         decisions: path_handle.decisions(),
         demotions: paths.demotions(),
         target: target.subscribe(),

@@ -36,6 +36,9 @@ pub const TEXTS_BYTES: usize = 1 << 18;
 /// Most diagnostics that travel, and most held changes in an acknowledgement; how many more there are is said.
 pub const MAX_DIAGNOSTICS: usize = 1_000;
 
+/// Most addresses of a target, and so most in the status of an Ingress: far more than a load balancer has.
+pub const MAX_ADDRESSES: usize = 64;
+
 /// Most resource statuses in one message: 50 of some 200 bytes, since each stream of a hub keeps room for the longest
 /// message that it ever sent, twice. Where they are longer [`TEXTS_BYTES`] cuts them.
 pub const STATUS_BATCH: usize = 50;

@@ -47,6 +47,8 @@ pub enum HubMessage {
     Nack(Nack),
     /// What became of resources.
     Status(Status),
+    /// IP addresses and DNS names by which the world reaches the target; none when none are configured.
+    Addresses(Vec<String>),
     /// Sign of life: a sequence number, and whether it answers one.
     Heartbeat(u64, bool),
     /// Another instance (named for people) speaks for this cluster: stand by.

@@ -339,6 +339,7 @@ fn hub_messages() -> Vec<HubMessage> {
             reason: ResyncReason::DigestMismatch,
             groups: vec![group],
         }),
+        HubMessage::Addresses(vec!["192.0.2.1".to_owned(), "lb.example.com".to_owned()]),
         HubMessage::Superseded("b".to_owned()),
         HubMessage::Unknown,
     ]

@@ -42,7 +42,7 @@ fn golden(file: &str) -> Result<(Vec<DynamicObject>, String)> {
     Ok((serde_saphyr::from_multiple(&text)?, text))
 }
 
-async fn install(server: &KubeServer) -> Result<()> {
+pub(crate) async fn install(server: &KubeServer) -> Result<()> {
     server.apply_path(&repository("deploy/crds")).await
 }
 

@@ -18,6 +18,7 @@ mod restarts;
 mod resume;
 mod secrets;
 mod slow_line;
+mod status;
 mod strangers;
 mod versions;
 
@@ -54,6 +55,7 @@ fn run() -> ExitCode {
         strangers::trials(),
         versions::trials(),
         bad_input::trials(),
+        status::trials(),
         secrets::trials(),
         certificates::trials(),
         slow_line::trials(),

@@ -66,6 +66,7 @@ impl Agent {
             events,
             wanted: wanted_tx,
             leadership: leadership.clone(),
+            ledger: None,
             readiness: watch::channel(Readiness::Starting).0,
         };
         let stage = Stage::new(options, edges);

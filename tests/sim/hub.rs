@@ -101,6 +101,7 @@ impl Hub {
             persist,
             sessions: Arc::clone(&sessions),
             clusters: clusters.clone(),
+            addresses: watch::channel(Arc::from([])).1,
             target: target.subscribe(),
             view: Arc::clone(&view),
         };

@@ -93,6 +93,11 @@ impl Unit {
         })
     }
 
+    /// The object that a unit is, where it has a status that agents write.
+    pub(crate) fn reporting(&self) -> Option<ObjectId> {
+        self.asker().filter(|id| id.kind.is_reported())
+    }
+
     pub(super) fn asks(&self) -> bool {
         !matches!(self, Self::Service(_) | Self::Secret(_) | Self::Node(_) | Self::Cluster)
     }

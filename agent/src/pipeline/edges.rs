@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use crate::conditions::Ledger;
 use crate::health::Readiness;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
@@ -49,6 +50,8 @@ pub struct Edges {
     pub wanted: watch::Sender<BTreeSet<Name>>,
     /// Whether this replica publishes.
     pub leadership: watch::Receiver<Leadership>,
+    /// Where what is known of objects goes, for whoever writes their statuses; none when nobody does.
+    pub ledger: Option<Ledger>,
     /// For kubelet.
     pub readiness: watch::Sender<Readiness>,
 }

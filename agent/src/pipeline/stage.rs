@@ -3,6 +3,7 @@
 //! Coalescing needs no timer: the first change goes at once, and what arrives while it is translated is taken together.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hubline::wire::Epoch;
@@ -13,13 +14,33 @@ use tracing::{debug, info, warn};
 
 use super::edges::{Edges, Random, StageOptions};
 use super::{EVENTS, Sessions};
+use crate::conditions::Ledger;
 use crate::health::Readiness;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
+use crate::output::Declared;
 use crate::publish::Publisher;
-use crate::source::{Name, SourceEvent};
+use crate::source::{Kind, Name, ObjectId, Reported, SourceEvent};
 use crate::status::StatusBoard;
 use crate::translate::Translator;
+
+/// What an event tells of statuses.
+enum Noted {
+    Reported(ObjectId, Box<Reported>),
+    Gone(ObjectId),
+    Listed(Kind),
+}
+
+impl Noted {
+    fn of(event: &SourceEvent) -> Option<Self> {
+        Some(match event {
+            SourceEvent::Reported(id, reported) => Self::Reported(id.clone(), reported.clone()),
+            SourceEvent::Delete(id) => Self::Gone(id.clone()),
+            SourceEvent::End { kind, .. } => Self::Listed(*kind),
+            _ => return None,
+        })
+    }
+}
 
 /// All of an agent between its edges: what a source tells goes in, sessions with hubs come out.
 #[derive(Debug)]
@@ -31,6 +52,9 @@ pub struct Stage {
     events: mpsc::Receiver<SourceEvent>,
     wanted: watch::Sender<BTreeSet<Name>>,
     leadership: watch::Receiver<Leadership>,
+    ledger: Option<Ledger>,
+    /// [`crate::publish::Version::diagnostics`] that the ledger has.
+    diagnosed: u64,
     readiness: watch::Sender<Readiness>,
     grace: Duration,
     random: Random,
@@ -54,6 +78,8 @@ impl Stage {
             events: edges.events,
             wanted: edges.wanted,
             leadership: edges.leadership,
+            ledger: edges.ledger,
+            diagnosed: 0,
             readiness: edges.readiness,
             grace: options.grace,
             random: options.random,
@@ -61,8 +87,8 @@ impl Stage {
     }
 
     /// What is published.
-    #[cfg(test)]
-    pub(super) fn reader(&self) -> crate::publish::Reader {
+    #[must_use]
+    pub fn reader(&self) -> crate::publish::Reader {
         self.publisher.reader()
     }
 
@@ -98,16 +124,50 @@ impl Stage {
     /// Takes one event and those that wait behind it: no more than fit the channel, or a source that is quicker than
     /// this would never be published.
     fn take(&mut self, event: SourceEvent) {
-        self.translator.apply(event);
+        let mut noted = Vec::new();
+        self.take_in(event, &mut noted);
         for _ in 1..EVENTS {
             let Ok(event) = self.events.try_recv() else { break };
-            self.translator.apply(event);
+            self.take_in(event, &mut noted);
         }
         self.publish();
+        // After what was made of the objects: a verdict on it is a verdict on the generation that is noted here.
+        self.note(noted);
+    }
+
+    fn take_in(&mut self, event: SourceEvent, noted: &mut Vec<Noted>) {
+        if self.ledger.is_some() && self.translator.concerns(&event) {
+            noted.extend(Noted::of(&event));
+        }
+        self.translator.apply(event);
+    }
+
+    fn note(&self, noted: Vec<Noted>) {
+        let Some(ledger) = &self.ledger else { return };
+        for noted in noted {
+            match noted {
+                Noted::Reported(id, reported) if self.translator.knows(&id) => ledger.report(&id, Some(*reported)),
+                // It is gone again, or was never good.
+                Noted::Reported(..) => {}
+                Noted::Gone(id) => ledger.report(&id, None),
+                Noted::Listed(kind) => ledger.listed(kind, |id| self.translator.knows(id)),
+            }
+        }
+    }
+
+    /// What was made of objects, for whoever writes their statuses.
+    fn declare(&mut self, declared: Vec<(ObjectId, Option<Arc<Declared>>)>) {
+        let Some(ledger) = &self.ledger else { return };
+        let (diagnostics, version) = self.publisher.reader().all_diagnostics();
+        if std::mem::replace(&mut self.diagnosed, version) != version {
+            ledger.diagnose(diagnostics);
+        }
+        ledger.declare(declared);
     }
 
     fn publish(&mut self) {
-        let output = self.translator.drain();
+        let mut output = self.translator.drain();
+        let declared = std::mem::take(&mut output.declared);
         let wanted = self.translator.wanted_secrets();
         self.wanted.send_if_modified(|last| {
             let changed = *last != wanted;
@@ -115,13 +175,14 @@ impl Stage {
             changed
         });
         if output.is_empty() {
-            return;
+            return self.declare(declared);
         }
         for fault in output.diagnostics.iter().flatten() {
             debug!(object = %fault.object, reason = fault.reason, "{fault}");
         }
         let revision = self.publisher.apply(output);
         self.metrics.published(&self.publisher.reader());
+        self.declare(declared);
         if self.readiness.send_replace(Readiness::Ready) == Readiness::Starting {
             let resources = self.publisher.reader().len();
             info!(revision, resources, "published for the first time");

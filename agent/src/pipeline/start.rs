@@ -36,6 +36,14 @@ impl Origin {
         Ok(Self::Kube(client, kube))
     }
 
+    /// The way to the API server; a directory of manifests has none, and nobody to write a status to.
+    pub(super) fn client(&self) -> Option<Client> {
+        match self {
+            Self::Kube(client, _) => Some(client.clone()),
+            Self::Manifest(_) => None,
+        }
+    }
+
     /// What the hub pins the cluster to. Tried for ever: an API server may start later than its agent.
     pub(super) async fn uid(&self, cluster: &str) -> String {
         match self {

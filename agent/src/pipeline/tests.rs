@@ -177,6 +177,10 @@ fn changed(node: usize, change: usize) -> SourceEvent {
 
 /// A stage between a source that a test plays and the hub at `port`.
 fn stage(config: &AgentConfig, events: mpsc::Receiver<SourceEvent>) -> (Stage, Reader) {
+    stage_with(config, events, None)
+}
+
+fn stage_with(config: &AgentConfig, events: mpsc::Receiver<SourceEvent>, ledger: Option<Ledger>) -> (Stage, Reader) {
     let certificates =
         Reloader::<ClientSide>::new(config.tls.clone(), Times::default(), &Telemetry::default()).unwrap();
     let options = StageOptions {
@@ -199,6 +203,7 @@ fn stage(config: &AgentConfig, events: mpsc::Receiver<SourceEvent>) -> (Stage, R
         events,
         wanted: watch::channel(std::collections::BTreeSet::new()).0,
         leadership: watch::channel(leader).1,
+        ledger,
         readiness: watch::channel(Readiness::Starting).0,
     };
     let stage = Stage::new(options, edges);
@@ -275,5 +280,84 @@ async fn five_thousand_changes_a_second_end_in_the_last_values() {
         shutdown.cancel();
         running.await.unwrap();
         drop(source);
+    }
+}
+
+/// An Ingress as its watch tells it: status and object.
+fn ingress(version: &str, class: &str) -> [SourceEvent; 2] {
+    use crate::source::object::Ingress;
+    use crate::source::{ObjectId, Reported, ReportedStatus};
+    let (kind, name) = (Kind::Ingress, Name::new("shop", "web"));
+    let reported = Reported {
+        uid: "u".into(),
+        version: version.into(),
+        generation: 1,
+        by_us: false,
+        status: ReportedStatus::Addresses(Vec::new()),
+    };
+    let object = Ingress {
+        class: Some(class.into()),
+        ..Ingress::default()
+    };
+    let id = ObjectId {
+        kind,
+        name: name.clone(),
+    };
+    [
+        SourceEvent::Reported(id, Box::new(reported)),
+        SourceEvent::Listed(Box::new(Object::Ingress(name, object))),
+    ]
+}
+
+#[tokio::test]
+async fn the_ledger_hears_of_an_object_what_its_watch_and_translate_say() {
+    use crate::output::Standing;
+    let certificates = tempfile::tempdir().unwrap();
+    let authority = Authority::new("test").unwrap();
+    let issued = authority.issue_agent(&ClusterId::new("a").unwrap()).unwrap();
+    let files = write_files(certificates.path(), authority.certificate(), &issued);
+    let (events_tx, events) = mpsc::channel(EVENTS);
+    let ledger = crate::conditions::Ledger::default();
+    let stage = stage_with(&config(certificates.path(), files, 1), events, Some(ledger.clone())).0;
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(stage.run(shutdown.clone()));
+    let listing = async |objects: Vec<SourceEvent>| {
+        let (kind, coverage) = (Kind::Ingress, Coverage::All);
+        let all = [SourceEvent::Begin(kind)].into_iter().chain(objects);
+        for event in all.chain([SourceEvent::End { kind, coverage }]) {
+            events_tx.send(event).await.unwrap();
+        }
+    };
+    for kind in Kind::ALL.iter().copied().filter(|kind| *kind != Kind::Ingress) {
+        let coverage = Coverage::All;
+        for event in [SourceEvent::Begin(kind), SourceEvent::End { kind, coverage }] {
+            events_tx.send(event).await.unwrap();
+        }
+    }
+    listing(ingress("7", "apisix").into()).await;
+    let id = ledger.dirty().await.pop_first().unwrap();
+    let facts = until_facts(&ledger, &id).await;
+    assert_eq!(
+        (&*facts.reported.version, facts.declared.standing),
+        ("7", Standing::Ours)
+    );
+    // Its own write comes back: only what it says of itself is another.
+    listing(ingress("8", "apisix").into()).await;
+    ledger.dirty().await;
+    assert_eq!(&*until_facts(&ledger, &id).await.reported.version, "8");
+    // A listing without it.
+    listing(Vec::new()).await;
+    ledger.dirty().await;
+    assert_eq!(ledger.all(), []);
+    shutdown.cancel();
+    running.await.unwrap();
+}
+
+async fn until_facts(ledger: &crate::conditions::Ledger, id: &crate::source::ObjectId) -> crate::conditions::Facts {
+    loop {
+        if let Some(facts) = ledger.facts(id) {
+            return facts;
+        }
+        ledger.dirty().await;
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hubline::model::{Completeness, Diagnostic, Group, GroupState, Key, ObjectRef, ResourceKind, Severity};
 use hubline::wire::digest::bucket_bits;
 use hubline::wire::limits::{MAX_KEY_PART_BYTES, MAX_RESOURCE_BYTES, MAX_RESOURCES};
-use hubline::wire::{Checkpoint, Digest, DigestTable, EncodedResource, Epoch, GroupInventory, Inventory};
+use hubline::wire::{Checkpoint, ContentHash, Digest, DigestTable, EncodedResource, Epoch, GroupInventory, Inventory};
 
 use super::{Detail, Version};
 use crate::output::Output;
@@ -166,7 +166,12 @@ impl State {
     }
 
     pub(super) fn contains(&self, key: &Key) -> bool {
-        self.slots.get(key).is_some_and(|slot| slot.resource.is_some())
+        self.hash(key).is_some()
+    }
+
+    pub(super) fn hash(&self, key: &Key) -> Option<ContentHash> {
+        let resource = self.slots.get(key)?.resource.as_ref();
+        resource.map(EncodedResource::hash)
     }
 
     pub(super) fn counts(&self) -> Vec<(ResourceKind, u64)> {

@@ -8,15 +8,15 @@
 use std::collections::VecDeque;
 
 use hubline::wire::{
-    Ack, AgentMessage, Compare, Delta, Digest, Held, Hello, HubMessage, Inventory, Nack, OFFER, RESUME, Resync,
-    ResyncReason, Scope, Status, Welcome,
+    ADDRESSES, Ack, AgentMessage, Compare, Delta, Digest, Held, Hello, HubMessage, Inventory, Nack, OFFER, RESUME,
+    Resync, ResyncReason, Scope, Status, Welcome,
 };
 
 use super::recover::SessionError;
 use crate::publish::{Detail, Reader, Snapshot};
 
 /// What this agent can do; the hub ignores what it does not know.
-pub(crate) const CAPABILITIES: [&str; 5] = ["zstd", OFFER, RESUME, "touched-digests", "diagnostics"];
+pub(crate) const CAPABILITIES: [&str; 6] = ["zstd", OFFER, RESUME, "touched-digests", "diagnostics", ADDRESSES];
 
 /// Resyncs and comparisons without an acknowledgement in between that are taken for a loop. Two are normal (a gap, and a digest that
 /// differs after it); each costs up to a whole snapshot.
@@ -39,6 +39,8 @@ pub(crate) enum Heard {
     Refused(Nack),
     /// It says what became of resources.
     Status(Status),
+    /// It says by which addresses the world reaches its target.
+    Addresses(Vec<String>),
 }
 
 #[derive(Debug)]
@@ -117,6 +119,7 @@ impl Dialogue {
             HubMessage::Ack(ack) => return Ok(self.taken(ack)),
             HubMessage::Nack(nack) => return Ok(Heard::Refused(nack)),
             HubMessage::Status(status) => return Ok(Heard::Status(status)),
+            HubMessage::Addresses(addresses) => return Ok(Heard::Addresses(addresses)),
             HubMessage::Heartbeat(sequence, false) => self.answer = Some(sequence),
             HubMessage::Heartbeat(_, true) | HubMessage::Unknown => {}
             HubMessage::Superseded(instance) => return Err(SessionError::Superseded(instance)),

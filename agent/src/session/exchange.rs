@@ -247,6 +247,7 @@ impl Exchange<'_> {
                 session.status.refused(nack);
             }
             Heard::Status(status) => session.status.apply(status, &session.reader),
+            Heard::Addresses(addresses) => session.status.set_addresses(addresses),
         }
     }
 

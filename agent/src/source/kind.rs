@@ -9,11 +9,12 @@ use serde::de::DeserializeOwned;
 
 use super::crd::{self, Root, v1alpha1, v2};
 use super::object::{self, Name, ObjectId};
+use super::reported::Reports;
 use super::slim;
 
 /// A Kubernetes type that is watched.
 pub trait Watched:
-    ::kube::Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + Sync + 'static
+    ::kube::Resource<DynamicType = ()> + Reports + DeserializeOwned + Clone + Debug + Send + Sync + 'static
 {
     /// Its row.
     const WATCHED: Kind;

@@ -59,13 +59,6 @@ fn known(rendered: &mut Rendered, index: &Index, name: &Name, slot: &Slot) {
         report_to_users(rendered, index, name, &message);
         return;
     }
-    let key = Key::new(
-        ResourceKind::Certificate,
-        &Kind::Secret.group_kind(),
-        &name.namespace,
-        &name.name,
-        "",
-    );
     let certificate = Certificate {
         hosts: hosts.into_iter().collect(),
         chain: pair.chain.as_ref().to_owned(),
@@ -73,7 +66,13 @@ fn known(rendered: &mut Rendered, index: &Index, name: &Name, slot: &Slot) {
         created: pair.created,
         client: None,
     };
-    rendered.entries.insert(key, certificate.into());
+    rendered.entries.insert(key(name), certificate.into());
+}
+
+/// The key of a Secret's certificate.
+pub(super) fn key(name: &Name) -> Key {
+    let source = Kind::Secret.group_kind();
+    Key::new(ResourceKind::Certificate, &source, &name.namespace, &name.name, "")
 }
 
 /// The hosts that Ingresses name for it, and the certificate's own where one names none. An Ingress that was never

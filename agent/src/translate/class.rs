@@ -2,8 +2,9 @@
 
 use super::TranslateOptions;
 use crate::index::Index;
-use crate::source::Name;
+use crate::output::Standing;
 use crate::source::object::{Ingress, IngressClass};
+use crate::source::{Kind, Name, ObjectId};
 
 /// How controllers of APISIX's are named.
 const APISIX: &str = "apisix.apache.org/";
@@ -29,6 +30,35 @@ pub(super) fn is_custom_ours(index: &Index, options: &TranslateOptions, class: O
             let mut defaults = index.classes.values().filter(|class| class.is_default);
             !defaults.any(|class| class.controller.starts_with(APISIX) && !is_controller_ours(options, class))
         }
+    }
+}
+
+/// Whose an object with a status is.
+pub(super) fn standing(index: &Index, options: &TranslateOptions, id: &ObjectId) -> Standing {
+    let (custom, name) = (&index.custom, &id.name);
+    let is_ours = |class: Option<&str>| is_custom_ours(index, options, class);
+    let ours = match id.kind {
+        Kind::Ingress => index.ingresses.get(name).map(|it| self::is_ours(index, options, it)),
+        Kind::ApisixRoute => {
+            let route = custom.apisix_routes.get(name);
+            route.map(|it| is_ours(it.spec.ingress_class_name.as_deref()))
+        }
+        Kind::ApisixUpstream => {
+            let upstream = custom.apisix_upstreams.get(name);
+            upstream.map(|it| is_ours(it.spec.ingress_class_name.as_deref()))
+        }
+        Kind::ApisixPluginConfig => {
+            let config = custom.apisix_plugin_configs.get(name);
+            config.map(|it| is_ours(it.spec.ingress_class_name.as_deref()))
+        }
+        // Nothing is made of the other kinds yet, so that nothing can be said of them.
+        _ => None,
+    };
+    let listed = [id.kind, Kind::IngressClass];
+    match ours.filter(|_| listed.iter().all(|kind| index.listings.is_listed(*kind))) {
+        None => Standing::Unknown,
+        Some(true) => Standing::Ours,
+        Some(false) => Standing::Foreign,
     }
 }
 

@@ -23,7 +23,7 @@ use hubline::model::{Backend, HostName, Key, ResourceKind, Route};
 
 use super::apisix::plugin_config;
 use super::rendered::{Fault, Rendered};
-use super::{TranslateOptions, class, service};
+use super::{TranslateOptions, certificate, class, service};
 use crate::index::{Demand, Index, Purpose, ServiceDemand};
 use crate::source::object::{Ingress, IngressBackend, IngressPath, IngressRule};
 use crate::source::{Kind, Name};
@@ -66,6 +66,8 @@ pub(super) fn render(index: &Index, options: &TranslateOptions, name: &Name) -> 
     for (at, entry) in ingress.tls.iter().enumerate() {
         translation.tls(at, entry);
     }
+    let secrets = translation.demand.certificates.keys();
+    translation.rendered.leans_on = secrets.map(certificate::key).collect();
     (translation.rendered, translation.demand)
 }
 

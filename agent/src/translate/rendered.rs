@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hubline::model::{Diagnostic, Key, Resource, Severity};
+use hubline::model::{Backend, Diagnostic, Key, Resource, Severity};
 
+use crate::output::{Declared, Standing};
 use crate::source::{Kind, Name, ObjectId};
 
 /// See the module.
@@ -14,6 +15,8 @@ pub(super) struct Rendered {
     pub(super) held: bool,
     /// As `held`, of single resources.
     pub(super) held_keys: BTreeSet<Key>,
+    /// Resources of other objects that its work depends on, besides those that its routes name.
+    pub(super) leans_on: BTreeSet<Key>,
     diagnostics: BTreeSet<Diagnostic>,
 }
 
@@ -57,8 +60,33 @@ impl Rendered {
         });
     }
 
+    /// What is said of an object that is ours.
+    pub(super) fn declared(&self, published: impl Fn(&Key) -> bool) -> Declared {
+        let mut keys = self.leans_on.clone();
+        for (key, resource) in &self.entries {
+            keys.insert(key.clone());
+            keys.extend(references(resource).cloned());
+        }
+        let whole = !self.held && self.held_keys.is_empty() && self.entries.keys().all(published);
+        Declared {
+            standing: Standing::Ours,
+            keys: keys.into_iter().collect(),
+            whole,
+        }
+    }
+
     /// All that was reported, sorted.
     pub(super) fn diagnostics(&self) -> Vec<Diagnostic> {
         self.diagnostics.iter().cloned().collect()
     }
+}
+
+/// The resources without which one does not work.
+fn references(resource: &Resource) -> impl Iterator<Item = &Key> {
+    let (backends, sets): (&[Backend], &[Key]) = match resource {
+        Resource::Route(route) => (&route.backends, &route.plugin_sets),
+        Resource::StreamRoute(route) => (&route.backends, &[]),
+        _ => (&[], &[]),
+    };
+    backends.iter().map(|backend| &backend.service).chain(sets)
 }

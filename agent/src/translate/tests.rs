@@ -1,6 +1,7 @@
 //! Golden pairs here; the laws of change in the modules.
 
 mod changes;
+mod declared;
 mod fixture;
 mod laws;
 mod partial;

@@ -1,6 +1,6 @@
 //! Who speaks for the cluster: takeover, standing by, silence.
 
-use hubline::wire::{Epoch, Hello, HubMessage, RESUME};
+use hubline::wire::{ADDRESSES, Epoch, Hello, HubMessage, RESUME};
 use jiff::{SignedDuration, Timestamp};
 
 use super::event::{CloseReason, Effect, SessionId};
@@ -21,6 +21,8 @@ pub(super) struct Live {
     pub(super) silent: bool,
     /// It can go on from a revision, and compare more of what it has when asked.
     pub(super) resumes: bool,
+    /// It knows what to do with the target's addresses.
+    addressed: bool,
 }
 
 /// A run of an agent that is not heard for a while.
@@ -54,10 +56,12 @@ impl Cluster {
     }
 
     fn begin(&mut self, session: SessionId, hello: Hello, now: Timestamp, effects: &mut Vec<Effect>) {
-        let resumes = hello.capabilities.iter().any(|it| it == RESUME);
+        let has = |flag| hello.capabilities.iter().any(|it| it == flag);
+        let (resumes, addressed) = (has(RESUME), has(ADDRESSES));
         self.live = Some(Live {
             session,
             resumes,
+            addressed,
             instance: hello.instance,
             heard: now,
             silent: false,
@@ -75,6 +79,13 @@ impl Cluster {
         let from = Some(self.revision).filter(|_| resumes);
         self.compare(session, &hello.inventory, from, effects);
         effects.push(Effect::Summary);
+    }
+
+    /// The session that speaks, when it is to be told the target's addresses.
+    #[must_use]
+    pub fn addressed(&self) -> Option<SessionId> {
+        let live = self.live.as_ref().filter(|live| live.addressed);
+        live.map(|live| live.session)
     }
 
     fn admit(&self, hello: &Hello, now: Timestamp) -> Result<(), CloseReason> {

@@ -1,8 +1,8 @@
-//! Takes up a changed list of clusters while the hub runs.
+//! Takes up a changed list of clusters, and changed addresses of the target, while the hub runs.
 //!
 //! The file's directory is watched (editors and ConfigMap mounts replace files), it is read again now and then, and at
-//! SIGHUP. A file that is broken changes nothing and is said once. Anything else than `clusters` needs a restart and is
-//! said once, too.
+//! SIGHUP. A file that is broken changes nothing and is said once. Anything else than `clusters` and `status` needs a
+//! restart and is said once, too.
 
 use std::fmt;
 use std::path::Path;
@@ -26,6 +26,9 @@ const PERIOD: Duration = Duration::from_secs(30);
 /// How long the directory must be quiet: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(100);
 
+/// Top-level keys that need no restart.
+const TAKEN_UP: [&str; 2] = ["clusters", "status"];
+
 /// Reads the configuration as the start did: same file, same flags.
 pub type Loader = Arc<dyn Fn() -> Result<HubConfig, HubConfigError> + Send + Sync>;
 
@@ -34,7 +37,7 @@ pub type Loader = Arc<dyn Fn() -> Result<HubConfig, HubConfigError> + Send + Syn
 pub enum Outcome {
     /// Nothing changed.
     Unchanged,
-    /// The list of clusters changed and is in force; `restart` names changed keys that are not.
+    /// The list of clusters, or `status`, changed and is in force; `restart` names changed keys that are not.
     Applied {
         /// Changed top-level keys that need a restart.
         restart: Vec<String>,
@@ -56,11 +59,12 @@ struct ResultLabel {
     result: &'static str,
 }
 
-/// The only writer of the list of clusters.
+/// The only writer of the list of clusters and of the target's addresses.
 pub struct Reloader {
     loader: Loader,
     started: HubConfig,
     list: watch::Sender<Arc<ClusterList>>,
+    addresses: watch::Sender<Arc<[String]>>,
     said: Option<Outcome>,
     counts: Family<ResultLabel, Counter>,
 }
@@ -76,6 +80,7 @@ impl Reloader {
     #[must_use]
     pub fn new(started: HubConfig, loader: Loader, metrics: &Metrics) -> Self {
         let list = watch::Sender::new(Arc::new(started.cluster_list()));
+        let addresses = watch::Sender::new(started.status.addresses.as_slice().into());
         let counts = Family::default();
         metrics.register(|registry| {
             let help = "Looks at the changed configuration file, by result";
@@ -85,6 +90,7 @@ impl Reloader {
             loader,
             started,
             list,
+            addresses,
             said: None,
             counts,
         }
@@ -94,6 +100,12 @@ impl Reloader {
     #[must_use]
     pub fn clusters(&self) -> watch::Receiver<Arc<ClusterList>> {
         self.list.subscribe()
+    }
+
+    /// By which addresses the world reaches the target, now and later.
+    #[must_use]
+    pub fn addresses(&self) -> watch::Receiver<Arc<[String]>> {
+        self.addresses.subscribe()
     }
 
     /// Looks once.
@@ -116,12 +128,17 @@ impl Reloader {
     fn take(&mut self, config: &HubConfig) -> Outcome {
         let restart = changed_keys(&self.started, config);
         let list = Arc::new(config.cluster_list());
-        let applied = self.list.send_if_modified(|current| {
+        let listed = self.list.send_if_modified(|current| {
             let changed = **current != *list;
             *current = list;
             changed
         });
-        match (applied, restart.is_empty()) {
+        let addressed = self.addresses.send_if_modified(|current| {
+            let changed = **current != *config.status.addresses;
+            *current = config.status.addresses.as_slice().into();
+            changed
+        });
+        match (listed || addressed, restart.is_empty()) {
             (true, _) => Outcome::Applied { restart },
             (false, true) => Outcome::Unchanged,
             (false, false) => Outcome::NeedsRestart { keys: restart },
@@ -138,7 +155,7 @@ impl Reloader {
             Outcome::Unchanged => return,
             Outcome::Applied { restart } => {
                 let clusters = self.list.borrow().iter().count();
-                tracing::info!(clusters, needs_restart = restart.join(","), "list of clusters reloaded");
+                tracing::info!(clusters, needs_restart = restart.join(","), "configuration reloaded");
                 "applied"
             }
             Outcome::NeedsRestart { keys } => {
@@ -215,13 +232,13 @@ fn watcher(file: &Path, events: mpsc::Sender<()>) -> notify::Result<RecommendedW
     Ok(watcher)
 }
 
-/// Top-level keys that differ, without `clusters`.
+/// Top-level keys that differ, without those that are taken up.
 fn changed_keys(before: &HubConfig, after: &HubConfig) -> Vec<String> {
     let (Ok(Value::Object(before)), Ok(Value::Object(after))) =
         (serde_json::to_value(before), serde_json::to_value(after))
     else {
         return Vec::new();
     };
-    let differs = |key: &&String| before.get(*key) != after.get(*key) && *key != "clusters";
+    let differs = |key: &&String| before.get(*key) != after.get(*key) && !TAKEN_UP.contains(&key.as_str());
     after.keys().filter(differs).cloned().collect()
 }

@@ -185,6 +185,60 @@ async fn only_the_list_of_clusters_changes_live() {
 }
 
 #[tokio::test]
+async fn the_addresses_of_the_target_change_live() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("hub.yaml");
+    let write = |addresses: &str| {
+        let text = format!("{SMALL}clusters: [{{name: a}}]\nstatus: {{addresses: [{addresses}]}}");
+        std::fs::write(&file, text).unwrap();
+    };
+    write("192.0.2.1");
+    let mut reloader = reloader(file.clone());
+    let (list, mut addresses) = (reloader.clusters(), reloader.addresses());
+    assert_eq!(**addresses.borrow_and_update(), ["192.0.2.1".to_owned()]);
+    write("192.0.2.2, lb.example.com");
+    assert_eq!(reloader.reload().await, Outcome::Applied { restart: Vec::new() });
+    assert!(addresses.has_changed().unwrap() && !list.has_changed().unwrap());
+    assert_eq!(addresses.borrow_and_update().len(), 2);
+    write("192.0.2.2, lb.example.com:80");
+    assert!(matches!(reloader.reload().await, Outcome::Refused { .. }));
+    assert!(!addresses.has_changed().unwrap());
+}
+
+#[test]
+fn addresses_that_no_ingress_can_have_are_named() {
+    let written = "status: {addresses: [192.0.2.1, '2001:db8::1', lb.example.com]}";
+    assert_eq!(parse(written).unwrap().status.addresses.len(), 3);
+    let wrong = [
+        "192.0.2.1:80",
+        "'[2001:db8::1]'",
+        "192.0.2.300",
+        "'*.example.com'",
+        "LB.example.com",
+        "a_b.example.com",
+        "0.0.0.0",
+        "''",
+        "'http://lb.example.com'",
+    ];
+    for address in wrong {
+        let error = parse(&format!("status: {{addresses: [192.0.2.1, {address}]}}"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("status.addresses.1") && error.contains("allowed: an IP address"),
+            "{error}"
+        );
+    }
+    let twice = parse("status: {addresses: [a.example, a.example]}")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        twice.contains("status.addresses.1: a.example is listed twice"),
+        "{twice}"
+    );
+}
+
+#[tokio::test]
 async fn a_broken_file_keeps_the_previous_list() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("hub.yaml");

@@ -48,6 +48,7 @@ impl HubConfig {
         faults.extend(label("target.name", &self.target.name));
         faults.extend(id_prefix(&self.id_prefix));
         self.clusters(&mut faults);
+        self.status.validate("status", &mut faults);
         self.admin(&mut faults);
         self.failover.validate("failover", &mut faults);
         tuning(&self.tuning, &mut faults);

@@ -111,6 +111,7 @@ impl IngestMetrics {
             HubMessage::Welcome(_)
             | HubMessage::Ack(_)
             | HubMessage::Status(_)
+            | HubMessage::Addresses(_)
             | HubMessage::Heartbeat(..)
             | HubMessage::Superseded(_)
             | HubMessage::Unknown => {}

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::super::limits::{MAX_BUCKET_BITS, MAX_DIAGNOSTICS, MAX_GROUPS, MAX_RESOURCE_BYTES};
+use super::super::limits::{MAX_ADDRESSES, MAX_BUCKET_BITS, MAX_DIAGNOSTICS, MAX_GROUPS, MAX_RESOURCE_BYTES};
 use super::super::message::{
     Ack, AgentMessage, BucketSet, Checkpoint, Compare, Delta, Epoch, GroupInventory, Held, Hello, HubMessage,
     Inventory, Nack, ResourceStatus, Resync, ResyncReason, Scope, SnapshotBegin, SnapshotEnd, Status, TouchedBucket,
@@ -66,9 +66,18 @@ pub fn hub_message(message: p::HubMessage) -> Result<HubMessage> {
             message: it.message,
         }),
         Some(Message::Status(it)) => HubMessage::Status(status(it)?),
+        Some(Message::Addresses(it)) => HubMessage::Addresses(addresses(it.addresses)?),
         Some(Message::Heartbeat(it)) => HubMessage::Heartbeat(it.sequence, it.answer),
         Some(Message::Superseded(it)) => HubMessage::Superseded(it.instance),
     })
+}
+
+fn addresses(addresses: Vec<String>) -> Result<Vec<String>> {
+    if addresses.len() > MAX_ADDRESSES {
+        return Err(too_large("addresses", addresses.len(), MAX_ADDRESSES));
+    }
+    let read = |it| decode::address("addresses.addresses", it);
+    addresses.into_iter().map(read).collect()
 }
 
 fn key(field: &str, key: Option<p::Key>) -> Result<Key> {

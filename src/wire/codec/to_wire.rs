@@ -59,6 +59,7 @@ pub fn to_hub_wire(message: HubMessage) -> p::HubMessage {
             message: shortened(it.message),
         })),
         HubMessage::Status(it) => Some(Message::Status(status(it))),
+        HubMessage::Addresses(addresses) => Some(Message::Addresses(p::Addresses { addresses })),
         HubMessage::Heartbeat(sequence, answer) => Some(Message::Heartbeat(p::Heartbeat { sequence, answer })),
         HubMessage::Superseded(instance) => Some(Message::Superseded(p::Superseded { instance })),
         HubMessage::Unknown => None,

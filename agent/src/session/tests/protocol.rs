@@ -240,6 +240,31 @@ async fn what_a_hub_says_of_resources_reaches_the_board() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn addresses_of_the_target_reach_the_board_and_stay_over_a_reconnect() {
+    let (mut hub, agent) = (ScriptedHub::start(), Agent::publishing(&["a"]));
+    let mut addresses = agent.status.addresses();
+    agent.connect(&hub);
+    let peer = hub.peer().await;
+    assert!(peer.hello.capabilities.iter().any(|it| it == hubline::wire::ADDRESSES));
+    peer.accept(Scope::NOTHING).await;
+    let told = |list: &[&str]| HubMessage::Addresses(list.iter().map(|it| (*it).to_owned()).collect());
+    peer.send(told(&["192.0.2.1", "lb.example.com"])).await;
+    let heard = addresses.wait_for(|it| it.is_some()).await.unwrap().clone();
+    assert_eq!(*heard.unwrap(), ["192.0.2.1".to_owned(), "lb.example.com".to_owned()]);
+    drop(peer);
+    let peer = hub.peer().await;
+    assert!(agent.status.addresses().borrow().is_some(), "a cut takes nothing back");
+    peer.send(told(&[])).await;
+    addresses
+        .wait_for(|it| it.as_ref().is_some_and(|it| it.is_empty()))
+        .await
+        .unwrap();
+    // Another replica speaks from now on.
+    agent.status.forget();
+    assert!(agent.status.addresses().borrow().is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hub_that_neither_reads_nor_acknowledges_stalls_only_itself() {
     let (mut quick, mut stuck) = (ScriptedHub::start(), ScriptedHub::start());
     let mut agent = Agent::publishing(&["a"]);

@@ -1,4 +1,4 @@
-//! A custom resource as it is read: leniently, and without its status.
+//! A custom resource as it is read: leniently.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -7,6 +7,7 @@ use ::kube::Resource;
 use ::kube::core::object::HasSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// An object of the kind `K`. The type that kube derives for a kind has no reading for an object without `spec`, which
 /// both peers' definitions accept, and would fail where only a status is odd that another controller wrote.
@@ -18,6 +19,9 @@ pub struct Root<K: HasSpec<Spec: Clone + Debug>> {
     /// Specification; an empty one where none is given.
     #[serde(default)]
     pub spec: K::Spec,
+    /// Status, as it is: what another controller wrote may be odd.
+    #[serde(default)]
+    pub status: Value,
 }
 
 impl<K> Resource for Root<K>

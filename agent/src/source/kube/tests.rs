@@ -312,6 +312,53 @@ fn failures_that_last_are_told_and_listed_anew() {
     }
 }
 
+/// What the API server of Kubernetes 1.3x keeps of two writers of a status.
+fn written(manager: &str, subresource: &str, fields: &Value) -> Value {
+    json!({"manager": manager, "operation": "Update", "apiVersion": "networking.k8s.io/v1", "fieldsType": "FieldsV1",
+        "fieldsV1": fields, "subresource": subresource})
+}
+
+#[test]
+fn a_status_is_told_beside_its_object_with_who_wrote_it() {
+    use k8s_openapi::api::networking::v1::Ingress;
+    let told = |managed: &Value| {
+        let metadata = json!({"name": "web", "namespace": "shop", "uid": "u-1", "resourceVersion": "7", "generation": 3,
+            "managedFields": managed});
+        let entries = json!([{"ip": "192.0.2.1"}, {"hostname": "lb.example.com"}]);
+        let ingress = json!({"metadata": metadata, "status": {"loadBalancer": {"ingress": entries}}});
+        let ingress: Ingress = serde_json::from_value(ingress).unwrap();
+        super::watch::reported(&Event::Apply(DeserializeGuard(Ok(ingress)))).unwrap()
+    };
+    let addresses = json!({"f:status": {"f:loadBalancer": {"f:ingress": {}}}});
+    let (id, reported) = told(&json!([written("other", "status", &addresses)]));
+    assert_eq!((id.kind, id.name.to_string()), (Kind::Ingress, "shop/web".to_owned()));
+    assert_eq!(
+        (&*reported.uid, &*reported.version, reported.generation),
+        ("u-1", "7", 3)
+    );
+    let shown = crate::source::ReportedStatus::Addresses(vec!["192.0.2.1".into(), "lb.example.com".into()]);
+    assert_eq!(reported.status, shown);
+    let by_us = |manager: &str, subresource: &str, fields: &Value| {
+        told(&json!([
+            written("x", "", &json!({})),
+            written(manager, subresource, fields)
+        ]))
+        .1
+        .by_us
+    };
+    assert!(by_us("hubline-agent", "status", &addresses));
+    assert!(!by_us("other", "status", &addresses));
+    assert!(!by_us(
+        "hubline-agent",
+        "status",
+        &json!({"f:status": {"f:conditions": {}}})
+    ));
+    assert!(!by_us("hubline-agent", "", &addresses));
+    // Services have a status as well, which is nobody's business here.
+    let service: Service = serde_json::from_value(json!({"metadata": {"name": "x"}})).unwrap();
+    assert!(super::watch::reported(&Event::Apply(DeserializeGuard(Ok(service)))).is_none());
+}
+
 const ROUTES: &str = "/apis/apisix.apache.org/v2/apisixroutes";
 const DEFINITION: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/apisixroutes.apisix.apache.org";
 

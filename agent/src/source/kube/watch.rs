@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::backoff::Backoff;
 use super::installed::{self, Installed};
 use super::words;
-use crate::source::{Coverage, Kind, Name, ObjectId, SourceEvent, Watched, quotes_nothing};
+use crate::source::{Coverage, Kind, Name, ObjectId, Reported, SourceEvent, Watched, quotes_nothing};
 
 /// A watch that worked for so long is a good one, and the next failure begins with short pauses again.
 const GOOD_FOR: Duration = Duration::from_secs(60);
@@ -89,8 +89,11 @@ async fn follow_stream<K: Watched>(
                 if matches!(event, Event::InitDone) {
                     listed = Some(Instant::now());
                 }
-                if events.send(mapped(event)).await.is_err() {
-                    return End::Unread;
+                let reported = reported(&event).map(|(id, reported)| SourceEvent::Reported(id, Box::new(reported)));
+                for event in reported.into_iter().chain([mapped(event)]) {
+                    if events.send(event).await.is_err() {
+                        return End::Unread;
+                    }
                 }
                 continue;
             }
@@ -158,6 +161,18 @@ pub(super) fn reaction(kind: Kind, error: &watcher::Error) -> Reaction {
         watcher::Error::WatchFailed(error) => refusal(kind, error),
         watcher::Error::NoResourceVersion => Reaction::ListAnew(error.to_string()),
     }
+}
+
+/// What the status of an event's object says.
+pub(super) fn reported<K: Watched>(event: &Event<DeserializeGuard<K>>) -> Option<(ObjectId, Reported)> {
+    let (Event::InitApply(DeserializeGuard(Ok(object))) | Event::Apply(DeserializeGuard(Ok(object)))) = event else {
+        return None;
+    };
+    let (kind, name) = (K::WATCHED, Name::of(object.meta()));
+    if !kind.is_reported() {
+        return None;
+    }
+    Some((ObjectId { kind, name }, object.reported()?))
 }
 
 /// A watch that is refused from the start comes as one that failed: kube reads an answer of any status as events. What

@@ -84,6 +84,19 @@ fn a_newer_run_takes_over_and_an_older_stands_by() {
 }
 
 #[test]
+fn only_an_agent_that_knows_addresses_is_told_any() {
+    let mut agent = Agent::new(1, 1).with(&entries(&["x"], 1));
+    let mut cluster = synchronized(&agent);
+    assert_eq!((cluster.session(), cluster.addressed()), (Some(SessionId(1)), None));
+    agent.capabilities = vec![hubline::wire::ADDRESSES.to_owned()];
+    cluster.on(agent.hello(2), now(1));
+    assert_eq!(cluster.addressed(), Some(SessionId(2)));
+    let session = SessionId(2);
+    cluster.on(Event::Closed { session }, now(2));
+    assert_eq!(cluster.addressed(), None);
+}
+
+#[test]
 fn a_silent_session_may_be_taken_over_by_any() {
     let mut cluster = synchronized(&Agent::new(5, 1).with(&entries(&["x"], 1)));
     let session = SessionId(1);
