@@ -3,12 +3,14 @@
 //! References that lead nowhere are no fault here: what is referred to may come later. Whatever of a resource alone
 //! keeps plan from making an object of it is judged here, where its last good content is kept, on disk too.
 
+use crate::credential;
 use crate::plan::probes;
 use hubline::model::{
-    Backend, Certificate, Condition, HostHandling, Key, PathMatch, Plugin, Resource, ResourceKind, Route, Service,
+    Backend, Certificate, Condition, Consumer, GlobalRule, HostHandling, Key, PathMatch, Plugin, Resource, ResourceKind, Route, Service,
     StreamRoute,
 };
 use hubline::wire::WireError;
+use std::collections::BTreeSet;
 
 /// Why one resource is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +43,9 @@ pub fn check(key: &Key, resource: &Resource) -> Checked {
         Resource::StreamRoute(it) => stream_route(it),
         Resource::Service(it) => service(it),
         Resource::Certificate(it) => certificate(key, it),
-        Resource::Consumer(it) => plugins("consumer.plugins", &it.plugins),
+        Resource::Consumer(it) => consumer(it),
         Resource::PluginSet(it) => plugins("plugin_set.plugins", &it.plugins),
-        Resource::GlobalRule(it) => plugins("global_rule.plugins", &it.plugins),
+        Resource::GlobalRule(it) => global_rule(it),
         Resource::EndpointSet(_) | Resource::Node(_) | Resource::Export(_) | Resource::ClusterInfo(_) => Ok(()),
     }
 }
@@ -55,6 +57,9 @@ pub(crate) const METHODS: [&str; 10] = [
 
 /// The plugin by which plan spreads a route over several backends.
 pub(crate) const SPLIT: &str = "traffic-split";
+
+/// The plugin by which plan keeps the consumers of other clusters off a route.
+pub(crate) const RESTRICTION: &str = "consumer-restriction";
 
 /// Lengths that APISIX's schema takes for a certificate and for a key, in characters.
 pub(crate) const PEM_LENGTHS: std::ops::RangeInclusive<usize> = 128..=65_536;
@@ -187,8 +192,48 @@ fn host_header(host: &str) -> Checked {
     Err(Refusal::new("invalid-field", message))
 }
 
+/// A consumer's plugins replace those of the route that it calls (`merge_consumer_route` of APISIX), so one that it may
+/// not have is what keeps it off the routes of other clusters.
+fn consumer(consumer: &Consumer) -> Checked {
+    let field = "consumer.plugins";
+    plugins(field, &consumer.plugins)?;
+    for plugin in &consumer.plugins {
+        if plugin.name == RESTRICTION {
+            return unsupported(format!(
+                "field {field}: {RESTRICTION} is not taken from consumers, since it would replace what keeps consumers \
+                 to their own cluster; routes may have it"
+            ));
+        }
+        let config = serde_json::from_str(plugin.config.expose()).unwrap_or_default();
+        let checked = credential::check(plugin, &config);
+        checked.or_else(|message| unsupported(format!("field {field}: {message}")))?;
+    }
+    Ok(())
+}
+
+fn global_rule(rule: &GlobalRule) -> Checked {
+    let field = "global_rule.plugins";
+    plugins(field, &rule.plugins)?;
+    plugins("global_rule.metadata", &rule.metadata)?;
+    let own = |plugin: &&Plugin| matches!(plugin.name.as_str(), SPLIT | RESTRICTION);
+    match rule.plugins.iter().find(own) {
+        Some(plugin) => unsupported(format!(
+            "field {field}: {} is the hub's own in global rules, since of two neither would run; routes may have it",
+            plugin.name
+        )),
+        None => Ok(()),
+    }
+}
+
 fn plugins(field: &str, plugins: &[Plugin]) -> Checked {
-    plugins.iter().try_for_each(|it| plugin(field, it))
+    let mut names = BTreeSet::new();
+    for it in plugins {
+        plugin(field, it)?;
+        if !names.insert(&it.name) {
+            return unsupported(format!("field {field}: {:?} is given twice", it.name));
+        }
+    }
+    Ok(())
 }
 
 fn plugin(field: &str, plugin: &Plugin) -> Checked {

@@ -53,6 +53,6 @@ fn make(scope: &Scope<'_>, certificate: &Certificate) -> Rendered {
 fn server_name(claim: &Claim) -> Option<&HostName> {
     match claim {
         Claim::ServerName(name) => Some(name),
-        Claim::Requests { .. } | Claim::Connections { .. } => None,
+        Claim::Requests { .. } | Claim::Connections { .. } | Claim::Credential(_) => None,
     }
 }

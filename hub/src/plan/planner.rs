@@ -1,6 +1,7 @@
 //! The incremental planner: what depends on a change is rendered again, and nothing else.
 
 mod demote;
+mod everybody;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,18 +10,20 @@ use hubline::model::{ClusterId, GlobalKey, Key, Resource, ResourceKind};
 use imbl::OrdMap;
 use ipnet::IpNet;
 
+use super::everybody::Everybody;
 use super::gateways::{self, Routings};
 use super::index::{Index, without};
+use super::names::{ByName, KnownName, known, name_of};
 use super::overlaps::{self, Overlaps};
 use super::routing::Routing;
 use super::scope::{Rendered, Resources, Scope};
-use super::{PlanOptions, PlanOutput, certificate, plugins, probes, route, stream_route, upstream};
+use super::{PlanOptions, PlanOutput, certificate, consumers, plugins, probes, route, stream_route, upstream};
 use crate::change::{Change, Stored, first_key, of_kind};
 use crate::federate::{Standing, Verdict};
 use crate::few::Few;
 use crate::object::{Object, ObjectId};
 use crate::path::demotion::Demotions;
-use crate::view::{Problem, ProblemKind};
+use crate::view::Problem;
 
 /// Keeps what is in force and the objects made from it.
 ///
@@ -36,6 +39,14 @@ pub struct Planner {
     demotions: Demotions,
     /// Objects of paths.
     of_paths: BTreeMap<ObjectId, Arc<Object>>,
+    /// What consumers are called, and who asks for a name.
+    names: ByName,
+    wanted: ByName,
+    /// The group of each cluster's consumers, where it has any.
+    groups: BTreeMap<ClusterId, Arc<Object>>,
+    /// Every global rule, and what was made of all.
+    rules: BTreeSet<GlobalKey>,
+    everybody: Everybody,
     /// Pod networks of clusters as they are reached, and which of them overlap.
     networks: BTreeMap<ClusterId, BTreeSet<IpNet>>,
     overlaps: Overlaps,
@@ -57,6 +68,8 @@ struct Dirty {
     owners: BTreeSet<GlobalKey>,
     /// Services and plugin sets, which are there for others; rendered after those.
     shared: BTreeSet<GlobalKey>,
+    /// Global rules, which are merged as a whole.
+    everybody: bool,
 }
 
 #[derive(Debug, Default)]
@@ -91,14 +104,16 @@ impl Planner {
         for verdict in verdicts {
             self.take_verdict(verdict, &mut dirty);
         }
-        self.render(dirty)
+        self.render(dirty).into()
     }
 
     /// All objects, sorted by id.
     #[must_use]
     pub fn objects(&self) -> Vec<Arc<Object>> {
         let objects = self.rendered.values().flat_map(|rendered| &rendered.objects);
-        let mut objects: Vec<_> = objects.chain(self.of_paths.values()).cloned().collect();
+        let others = self.of_paths.values().chain(self.everybody.objects.values());
+        let others = others.chain(self.groups.values());
+        let mut objects: Vec<_> = objects.chain(others).cloned().collect();
         objects.sort_by(|one, other| one.id.cmp(&other.id));
         objects
     }
@@ -130,17 +145,8 @@ impl Planner {
         let mut output = self.render(dirty);
         let now = gateways::objects(&self.options, &self.routings);
         let before = std::mem::replace(&mut self.of_paths, now);
-        let gone = before.keys().filter(|id| !self.of_paths.contains_key(id));
-        output.objects.extend(gone.map(|id| (id.clone(), None)));
-        let new = self
-            .of_paths
-            .iter()
-            .filter(|(id, object)| before.get(id) != Some(object));
-        output
-            .objects
-            .extend(new.map(|(id, object)| (id.clone(), Some(Arc::clone(object)))));
-        output.objects.sort_by(|(one, _), (other, _)| one.cmp(other));
-        output
+        output.differ(&before, &self.of_paths);
+        output.into()
     }
 
     fn take_routing(&mut self, cluster: &ClusterId, routing: Routing, dirty: &mut Dirty) {
@@ -209,12 +215,11 @@ impl Planner {
                 self.named.set(&key, &with(before, &uses), &with(now, &uses));
                 dirty.owners.insert(key.clone());
             }
-            ResourceKind::Certificate
-            | ResourceKind::Consumer
-            | ResourceKind::GlobalRule
-            | ResourceKind::ClusterInfo => {
+            ResourceKind::Certificate | ResourceKind::ClusterInfo => {
                 dirty.owners.insert(key.clone());
             }
+            ResourceKind::Consumer => self.take_consumer(&key, before, now, dirty),
+            ResourceKind::GlobalRule => self.take_rule(&key, now, dirty),
             ResourceKind::Service => self.take_service(&key, before, now, dirty),
             ResourceKind::EndpointSet => dirty.shared.extend(self.endpoints.referrers(&key).cloned()),
             ResourceKind::PluginSet => {
@@ -239,6 +244,30 @@ impl Planner {
         let endpoints = |resource| endpoints(&key.cluster, resource);
         self.endpoints.set(key, &endpoints(before), &endpoints(now));
         dirty.shared.insert(key.clone());
+    }
+
+    /// Who asks for a consumer by its name holds only its id, as above.
+    fn take_consumer(&mut self, key: &GlobalKey, before: Option<&Resource>, now: Option<&Resource>, dirty: &mut Dirty) {
+        dirty.owners.insert(key.clone());
+        if before.is_some() == now.is_some() {
+            return;
+        }
+        let name = known(&name_of(&key.key));
+        self.dirty_wanting(&key.cluster, &name, dirty);
+        match now {
+            Some(_) => self.names.insert(name, key),
+            None => self.names.remove(name, key),
+        }
+    }
+
+    fn dirty_wanting(&self, cluster: &ClusterId, name: &KnownName, dirty: &mut Dirty) {
+        for key in self.wanted.get(cluster, name) {
+            match key.key.kind {
+                ResourceKind::GlobalRule => dirty.everybody = true,
+                ResourceKind::PluginSet => drop(dirty.shared.insert(key.clone())),
+                _ => drop(dirty.owners.insert(key.clone())),
+            }
+        }
     }
 
     fn take_verdict(&mut self, verdict: &Verdict, dirty: &mut Dirty) {
@@ -273,8 +302,13 @@ impl Planner {
         }
     }
 
-    fn render(&mut self, mut dirty: Dirty) -> PlanOutput {
+    fn render(&mut self, mut dirty: Dirty) -> Output {
         let mut output = Output::default();
+        if dirty.everybody {
+            self.merge_everybody(&mut dirty, &mut output);
+        }
+        let consumers = dirty.owners.iter().filter(|key| key.key.kind == ResourceKind::Consumer);
+        let of_consumers: BTreeSet<ClusterId> = consumers.map(|key| key.cluster.clone()).collect();
         for key in dirty.owners {
             let rendered = self.render_owner(&key);
             let (before, now) = (self.uses(&key), &rendered.uses);
@@ -290,10 +324,25 @@ impl Planner {
             let rendered = self.render_shared(&key);
             self.keep(key, rendered, &mut output);
         }
-        PlanOutput {
-            objects: output.objects.into_iter().collect(),
-            problems: output.problems.into_iter().collect(),
+        for cluster in of_consumers {
+            self.render_group(cluster, &mut output);
         }
+        output
+    }
+
+    /// The group of a cluster's consumers, caused by the first of those that are made.
+    fn render_group(&mut self, cluster: ClusterId, output: &mut Output) {
+        let from_there = self.rendered.range(first_key(&cluster, ResourceKind::Consumer)..);
+        let mut consumers =
+            from_there.take_while(|(key, _)| key.cluster == cluster && key.key.kind == ResourceKind::Consumer);
+        let cause = consumers.find_map(|(_, rendered)| rendered.objects.first()?.causes.first().cloned());
+        let now = cause.map(|cause| consumers::group(&self.options, &cluster, cause));
+        let before = match &now {
+            Some(group) => self.groups.insert(cluster, Arc::clone(group)),
+            None => self.groups.remove(&cluster),
+        };
+        let by_id = |group: Option<Arc<Object>>| group.into_iter().map(|group| (group.id.clone(), group)).collect();
+        output.differ(&by_id(before), &by_id(now));
     }
 
     fn render_owner(&self, key: &GlobalKey) -> Rendered {
@@ -301,12 +350,12 @@ impl Planner {
             Resource::Route(route) => route::render(scope, route),
             Resource::StreamRoute(route) => stream_route::render(scope, route),
             Resource::Certificate(certificate) => certificate::render(scope, certificate),
-            Resource::GlobalRule(rule) => plugins::global_rule(scope, rule),
-            Resource::Consumer(_) => unsupported(scope),
+            Resource::Consumer(consumer) => consumers::render(scope, consumer),
             Resource::ClusterInfo(info) => probes::render(scope, info),
             Resource::Service(_)
             | Resource::EndpointSet(_)
             | Resource::PluginSet(_)
+            | Resource::GlobalRule(_)
             | Resource::Node(_)
             | Resource::Export(_) => Rendered::default(),
         })
@@ -350,6 +399,17 @@ impl Planner {
         routes.any(|rendered| rendered.uses.contains(key))
     }
 
+    /// Whom a resource asks for, before and now.
+    fn keep_wants(&mut self, key: &GlobalKey, now: &[KnownName]) {
+        let before = self.rendered.get(key).map(|rendered| rendered.wants.clone()).unwrap_or_default();
+        for gone in before.iter().filter(|name| !now.contains(name)) {
+            self.wanted.remove(Arc::clone(gone), key);
+        }
+        for new in now.iter().filter(|name| !before.contains(name)) {
+            self.wanted.insert(Arc::clone(new), key);
+        }
+    }
+
     fn routing(&self, cluster: &ClusterId) -> Arc<Routing> {
         let known = self.routings.get(cluster).cloned();
         known.unwrap_or_else(|| Arc::new(Routing::direct()))
@@ -369,6 +429,8 @@ impl Planner {
             standing: self.standings.get(key).unwrap_or(&none),
             routing: &routing,
             demotions: &self.demotions,
+            names: &self.names,
+            everybody: self.everybody.authentication,
             overlaps: self.overlaps.get(&key.cluster),
         });
         if rendered.refused {
@@ -403,9 +465,10 @@ impl Planner {
     /// Keeps what was made and tells what of it differs from before.
     fn keep(&mut self, key: GlobalKey, rendered: Rendered, output: &mut Output) {
         self.renderings = self.renderings.saturating_add(1);
-        let empty = rendered.objects.is_empty() && rendered.problems.is_empty();
+        let empty = rendered.objects.is_empty() && rendered.problems.is_empty() && rendered.wants.is_empty();
         let problems = rendered.problems.clone();
         let objects = rendered.objects.clone();
+        self.keep_wants(&key, &rendered.wants);
         if rendered.splits {
             self.splitting.insert(key.clone());
         } else {
@@ -434,6 +497,26 @@ impl Planner {
         }
         if before.problems != problems {
             output.problems.insert(key, problems);
+        }
+    }
+}
+
+impl Output {
+    /// Some objects are otherwise now.
+    fn differ(&mut self, before: &BTreeMap<ObjectId, Arc<Object>>, now: &BTreeMap<ObjectId, Arc<Object>>) {
+        let gone = before.keys().filter(|id| !now.contains_key(id));
+        self.objects.extend(gone.map(|id| (id.clone(), None)));
+        let new = now.iter().filter(|(id, object)| before.get(id) != Some(object));
+        self.objects
+            .extend(new.map(|(id, object)| (id.clone(), Some(Arc::clone(object)))));
+    }
+}
+
+impl From<Output> for PlanOutput {
+    fn from(output: Output) -> Self {
+        Self {
+            objects: output.objects.into_iter().collect(),
+            problems: output.problems.into_iter().collect(),
         }
     }
 }
@@ -469,10 +552,4 @@ fn with(mut names: Few<GlobalKey>, uses: &Few<GlobalKey>) -> Few<GlobalKey> {
         names.insert(used.clone());
     }
     names
-}
-
-/// Consumers act on routes of every cluster at APISIX; they wait for what confines them to their own.
-fn unsupported(scope: &Scope<'_>) -> Rendered {
-    let message = format!("{}: consumers are not programmed yet", scope.subject());
-    scope.withhold(ProblemKind::Refused, "Unsupported", message)
 }

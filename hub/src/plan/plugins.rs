@@ -1,16 +1,15 @@
-//! Plugins of routes, sets and rules.
+//! Plugins of routes and sets.
 //!
 //! Whether the target knows a plugin and accepts its configuration is checked against the target's schema by the sink.
 
 use std::collections::BTreeSet;
 
-use hubline::model::{GlobalRule, Plugin, PluginSet, Resource};
+use hubline::model::{Plugin, PluginSet, Resource};
 use serde_json::{Map, Value, json};
 
 use super::id::Class;
 use super::scope::{Rendered, Scope, fields};
 use crate::object::ObjectKind;
-use crate::view::ProblemKind;
 
 /// The `plugins` of an object.
 ///
@@ -38,35 +37,18 @@ pub(super) fn plugins(plugins: &[Plugin]) -> Result<Map<String, Value>, String> 
 
 /// A plugin config, which routes name by `plugin_config_id`.
 pub(super) fn plugin_set(scope: &Scope<'_>, set: &PluginSet) -> Rendered {
-    let plugins = match plugins(&set.plugins) {
+    let mut plugins = match plugins(&set.plugins) {
         Ok(plugins) => plugins,
         Err(message) => return scope.refuse("InvalidPlugin", message),
     };
+    let mut callers = scope.callers();
+    callers.rename_anonymous(&mut plugins);
     let id = scope.id(ObjectKind::PluginConfig, Class::PluginConfig, &scope.key.key, "");
     let body = fields(json!({"plugins": plugins}));
     Rendered {
         objects: vec![scope.object(id, body, BTreeSet::new()).into()],
-        ..Rendered::default()
-    }
-}
-
-/// A global rule: it acts on everybody's traffic, so only clusters that were granted it have any.
-pub(super) fn global_rule(scope: &Scope<'_>, rule: &GlobalRule) -> Rendered {
-    if !scope.options.grants.contains(&scope.key.cluster) {
-        let message = format!(
-            "{}: the cluster is not granted plugins on everybody's traffic; the hub's operator grants them",
-            scope.subject()
-        );
-        return scope.withhold(ProblemKind::Refused, "NotGranted", message);
-    }
-    let plugins = match plugins(&rule.plugins) {
-        Ok(plugins) => plugins,
-        Err(message) => return scope.refuse("InvalidPlugin", message),
-    };
-    let id = scope.id(ObjectKind::GlobalRule, Class::GlobalRule, &scope.key.key, "");
-    let body = fields(json!({"plugins": plugins}));
-    Rendered {
-        objects: vec![scope.object(id, body, BTreeSet::new()).into()],
+        problems: scope.unresolved(&callers),
+        wants: callers.wants.into_iter().collect(),
         ..Rendered::default()
     }
 }

@@ -204,8 +204,10 @@ fn a_certificate_shows_only_for_the_names_it_holds() {
 #[test]
 fn global_rules_need_a_grant() {
     let mut world = World::new();
-    let rule = Resource::GlobalRule(GlobalRule {
+    let rule = Resource::from(GlobalRule {
         plugins: vec![plugin("{}")],
+        metadata: Vec::new(),
+        created: None,
     });
     let key = key(ResourceKind::GlobalRule, "all");
     world.apply(&cluster("b"), &[put(&key, rule.clone())]);
