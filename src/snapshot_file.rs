@@ -143,7 +143,11 @@ fn plugins_mut(resource: &mut Resource) -> [&mut [Plugin]; 2] {
 fn secrets(resource: &Resource) -> Vec<&SecretText> {
     match resource {
         Resource::Certificate(certificate) => vec![&certificate.private_key],
-        other => plugins(other).into_iter().flatten().map(|plugin| &plugin.config).collect(),
+        other => plugins(other)
+            .into_iter()
+            .flatten()
+            .map(|plugin| &plugin.config)
+            .collect(),
     }
 }
 

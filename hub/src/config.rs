@@ -24,7 +24,7 @@ use serde_json::Value;
 use crate::path::parameters::HubFailover;
 
 pub use address::{AddressError, ApiAddress};
-pub use cluster::{ClusterConfig, ClusterList};
+pub use cluster::{ClusterConfig, ClusterList, Grant};
 pub use target::{AdminConfig, TargetConfig};
 pub use tuning::Tuning;
 pub use validate::Invalid;

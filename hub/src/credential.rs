@@ -186,8 +186,16 @@ mod tests {
             ("key-auth", json!({"key": ""}), Some("key-auth.key is empty")),
             ("key-auth", json!({"key": 7}), Some("key-auth.key is not a text")),
             ("key-auth", json!({"key": "$env://K"}), Some("reference to a secret")),
-            ("basic-auth", json!({"username": "$ENV://K"}), Some("reference to a secret")),
-            ("jwt-auth", json!({"key": "$secret://vault/1/a"}), Some("reference to a secret")),
+            (
+                "basic-auth",
+                json!({"username": "$ENV://K"}),
+                Some("reference to a secret"),
+            ),
+            (
+                "jwt-auth",
+                json!({"key": "$secret://vault/1/a"}),
+                Some("reference to a secret"),
+            ),
             ("jwt-auth", json!({"key": "k", "secret": "$secret://vault/1/a"}), None),
             ("hmac-auth", json!({}), Some("no key_id and no access_key")),
             ("wolf-rbac", json!({}), None),

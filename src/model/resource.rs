@@ -56,7 +56,16 @@ macro_rules! from_each {
     )*};
 }
 
-from_each!(Route, StreamRoute, Service, Certificate, Consumer, GlobalRule, Node, ClusterInfo);
+from_each!(
+    Route,
+    StreamRoute,
+    Service,
+    Certificate,
+    Consumer,
+    GlobalRule,
+    Node,
+    ClusterInfo
+);
 
 #[cfg(test)]
 mod tests {

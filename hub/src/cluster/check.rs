@@ -6,8 +6,8 @@
 use crate::credential;
 use crate::plan::probes;
 use hubline::model::{
-    Backend, Certificate, Condition, Consumer, GlobalRule, HostHandling, Key, PathMatch, Plugin, Resource, ResourceKind, Route, Service,
-    StreamRoute,
+    Backend, Certificate, Condition, Consumer, GlobalRule, HostHandling, Key, PathMatch, Plugin, Resource,
+    ResourceKind, Route, Service, StreamRoute,
 };
 use hubline::wire::WireError;
 use std::collections::BTreeSet;

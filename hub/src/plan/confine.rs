@@ -191,7 +191,9 @@ impl<'a> Callers<'a> {
         conditions.insert(0, json!("OR"));
         let mut meta = kept.remove("_meta").map(fields).unwrap_or_default();
         meta.insert("filter".to_owned(), Value::Array(conditions));
-        kept.extend(fields(json!({"type": "consumer_name", "whitelist": [self.nobody()], "_meta": meta})));
+        kept.extend(fields(
+            json!({"type": "consumer_name", "whitelist": [self.nobody()], "_meta": meta}),
+        ));
         Ok(Value::Object(kept))
     }
 
@@ -230,7 +232,9 @@ impl Own {
             methods: Vec::new(),
             kept: Map::new(),
         };
-        let config = config.as_object().ok_or_else(|| wrong("the configuration", "an object"))?;
+        let config = config
+            .as_object()
+            .ok_or_else(|| wrong("the configuration", "an object"))?;
         for (field, value) in config {
             match field.as_str() {
                 "type" if value == "consumer_name" => {}
@@ -249,7 +253,10 @@ impl Own {
             }
         }
         if own.whitelist.is_empty() && own.blacklist.is_empty() && own.methods.is_empty() {
-            return Err(wrong("the configuration", "one with whitelist, blacklist or allowed_by_methods"));
+            return Err(wrong(
+                "the configuration",
+                "one with whitelist, blacklist or allowed_by_methods",
+            ));
         }
         Ok(own)
     }

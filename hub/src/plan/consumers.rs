@@ -48,7 +48,9 @@ fn is_lost(scope: &Scope<'_>, plugin: &str, config: &Value) -> bool {
 }
 
 fn is_credential(plugin: &str, config: &Value) -> bool {
-    config.as_object().is_some_and(|config| !credentials(plugin, config).is_empty())
+    config
+        .as_object()
+        .is_some_and(|config| !credentials(plugin, config).is_empty())
 }
 
 fn object(scope: &Scope<'_>, plugins: Map<String, Value>) -> Object {

@@ -182,7 +182,9 @@ impl Merge<'_> {
 }
 
 fn conflict(source: &Source<'_>, plugin: &str, in_force: &InForce) -> Problem {
-    let time = in_force.since.and_then(|since| jiff::Timestamp::from_second(since.0).ok());
+    let time = in_force
+        .since
+        .and_then(|since| jiff::Timestamp::from_second(since.0).ok());
     let since = time.map(|time| format!(" since {time}")).unwrap_or_default();
     let message = format!(
         "plugin {plugin} on everybody's traffic is configured otherwise by {}{since}; the older stays in force",

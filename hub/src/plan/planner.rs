@@ -401,7 +401,11 @@ impl Planner {
 
     /// Whom a resource asks for, before and now.
     fn keep_wants(&mut self, key: &GlobalKey, now: &[KnownName]) {
-        let before = self.rendered.get(key).map(|rendered| rendered.wants.clone()).unwrap_or_default();
+        let before = self
+            .rendered
+            .get(key)
+            .map(|rendered| rendered.wants.clone())
+            .unwrap_or_default();
         for gone in before.iter().filter(|name| !now.contains(name)) {
             self.wanted.remove(Arc::clone(gone), key);
         }

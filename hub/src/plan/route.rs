@@ -263,12 +263,7 @@ struct Plugins {
 /// The route's own plugins. One shared set is referred to; of several, APISIX takes only one, so they are merged
 /// into the route: a later set over an earlier one, the route's own over all, as APISIX itself would.
 /// A set with a split of its own is merged, too, where that split has to go.
-fn own_plugins(
-    scope: &Scope<'_>,
-    route: &Route,
-    common: &mut Common,
-    gateway: bool,
-) -> Result<Plugins, Box<Rendered>> {
+fn own_plugins(scope: &Scope<'_>, route: &Route, common: &mut Common, gateway: bool) -> Result<Plugins, Box<Rendered>> {
     let mut merged = Map::new();
     for key in &route.plugin_sets {
         let Some(plugins) = plugins::of_set(scope, key) else {

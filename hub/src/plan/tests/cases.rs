@@ -210,9 +210,21 @@ fn global_rules_need_a_grant() {
         created: None,
     });
     let key = key(ResourceKind::GlobalRule, "all");
-    world.apply(&cluster("b"), &[put(&key, rule.clone())]);
+    world.apply(&cluster("c"), &[put(&key, rule.clone())]);
     assert!(world.objects.is_empty());
     assert_eq!(world.problems.values().next().unwrap()[0].reason, "NotGranted");
-    // The world grants them to cluster a.
+    // The world grants them to clusters a and b.
     assert_eq!(world.put(&key, rule).len(), 1);
+    // Who loses it loses what it made, and gets it back with it.
+    let of = |names: &[&str]| names.iter().map(|name| cluster(name)).collect();
+    assert_eq!(world.grant(of(&[])).objects.len(), 1);
+    assert!(world.objects.is_empty());
+    world.grant(of(&["c"]));
+    assert_eq!(world.objects.len(), 1);
+    let refused = world
+        .problems
+        .keys()
+        .map(|key| key.cluster.as_str())
+        .collect::<Vec<_>>();
+    assert_eq!(refused, ["a"]);
 }
