@@ -126,7 +126,7 @@ async fn until_status(system: &System, cluster: &str, key: &str, wanted: u16) ->
 /// Waits for a problem of an object, and gives its message.
 async fn problem(system: &System, cluster: &str, name: &str, reason: &str) -> Result<String> {
     let of = |it: &Value| {
-        let problems = it["problems"].as_array().cloned().unwrap_or_default();
+        let problems = it["items"].as_array().cloned().unwrap_or_default();
         let mut found = problems
             .into_iter()
             .filter(|it| it["name"] == name && it["reason"] == reason);

@@ -275,6 +275,66 @@ fn certificate(key: &Key, certificate: &Certificate) -> Checked {
 mod tests {
     use super::*;
 
+    fn plugin(name: &str, config: &str) -> Plugin {
+        Plugin {
+            name: name.to_owned(),
+            config: hubline::model::SecretText::new(config.to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_would_get_round_the_hub_is_refused() {
+        let consumer = |plugins| Resource::from(Consumer { plugins, created: None });
+        let rule = |plugins, metadata| {
+            Resource::from(GlobalRule {
+                plugins,
+                metadata,
+                created: None,
+            })
+        };
+        let table = [
+            (consumer(vec![plugin("key-auth", r#"{"key":"k"}"#)]), None),
+            (consumer(vec![plugin("limit-count", "{}")]), None),
+            (
+                consumer(vec![plugin(RESTRICTION, "{}")]),
+                Some("consumer-restriction is not taken from consumers"),
+            ),
+            (consumer(vec![plugin("key-auth", "{}")]), Some("key-auth has no key")),
+            (
+                consumer(vec![plugin("cors", "{}"), plugin("cors", "{}")]),
+                Some(r#""cors" is given twice"#),
+            ),
+            (rule(vec![plugin("key-auth", "{}")], vec![plugin("cors", "{}")]), None),
+            (
+                rule(vec![plugin(SPLIT, "{}")], Vec::new()),
+                Some("traffic-split is the hub's own"),
+            ),
+            (
+                rule(vec![plugin(RESTRICTION, "{}")], Vec::new()),
+                Some("consumer-restriction is the hub's own"),
+            ),
+            (
+                rule(Vec::new(), vec![plugin("cors", "never shown")]),
+                Some("global_rule.metadata: the configuration of \"cors\" is not a JSON object"),
+            ),
+        ];
+        let key = Key::new(
+            ResourceKind::Consumer,
+            &hubline::model::GroupKind::new("x", "C"),
+            "shop",
+            "jack",
+            "",
+        );
+        for (resource, fault) in table {
+            let message = check(&key, &resource).err().map(|refusal| refusal.message);
+            let as_said = fault.is_none_or(|fault| message.as_ref().is_some_and(|message| message.contains(fault)));
+            assert!(
+                as_said && message.is_some() == fault.is_some(),
+                "{fault:?}: {message:?}"
+            );
+        }
+    }
+
     #[test]
     fn a_path_that_cannot_be_takes_only_itself_out_of_force() {
         let (exact, prefix) = (

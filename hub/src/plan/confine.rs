@@ -150,6 +150,12 @@ impl<'a> Callers<'a> {
         }
     }
 
+    /// The same for plugins that several routes share. What cannot be confined closes those routes, which say so.
+    pub(super) fn shared_restriction(&mut self, plugins: &Map<String, Value>) -> Option<Value> {
+        let found = self.restriction(plugins, Authentication::Never);
+        found.unwrap_or_else(|_| Some(self.by_group()))
+    }
+
     fn by_group(&self) -> Value {
         json!({"type": "consumer_group_id", "whitelist": [self.group()]})
     }

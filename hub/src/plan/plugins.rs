@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::id::Class;
 use super::scope::{Rendered, Scope, fields};
+use crate::cluster::check::RESTRICTION;
 use crate::object::ObjectKind;
 
 /// The `plugins` of an object.
@@ -36,12 +37,18 @@ pub(super) fn plugins(plugins: &[Plugin]) -> Result<Map<String, Value>, String> 
 }
 
 /// A plugin config, which routes name by `plugin_config_id`.
+///
+/// Routes that name it keep the consumers of other clusters off by themselves. But they are written after it, and
+/// between the two it must not be open to these either.
 pub(super) fn plugin_set(scope: &Scope<'_>, set: &PluginSet) -> Rendered {
     let mut plugins = match plugins(&set.plugins) {
         Ok(plugins) => plugins,
         Err(message) => return scope.refuse("InvalidPlugin", message),
     };
     let mut callers = scope.callers();
+    if let Some(restriction) = callers.shared_restriction(&plugins) {
+        plugins.insert(RESTRICTION.to_owned(), restriction);
+    }
     callers.rename_anonymous(&mut plugins);
     let id = scope.id(ObjectKind::PluginConfig, Class::PluginConfig, &scope.key.key, "");
     let body = fields(json!({"plugins": plugins}));
