@@ -244,6 +244,13 @@ fn plugin(field: &str, plugin: &Plugin) -> Checked {
             format!("field {field}: a plugin without a name"),
         ));
     }
+    let config = serde_json::from_str(plugin.config.expose()).unwrap_or_default();
+    if name == SPLIT && names_upstream(&config) {
+        return unsupported(format!(
+            "field {field}: {SPLIT} names an upstream_id; ids of upstreams are the hub's, which other clusters have, too: \
+             give several backends, or an upstream in its place"
+        ));
+    }
     // The parser's own words could quote the configuration, which holds credentials.
     let parsed = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(plugin.config.expose());
     parsed.map(|_| ()).map_err(|error| {
@@ -252,6 +259,13 @@ fn plugin(field: &str, plugin: &Plugin) -> Checked {
             format!("field {field}: the configuration of {name:?} is not a JSON object (line {line}, column {column})");
         Refusal::new("invalid-plugin", message)
     })
+}
+
+/// By its id, which could be another cluster's.
+fn names_upstream(split: &serde_json::Value) -> bool {
+    let rules = split["rules"].as_array().into_iter().flatten();
+    let mut weighted = rules.filter_map(|rule| rule["weighted_upstreams"].as_array()).flatten();
+    weighted.any(|entry| entry.get("upstream_id").is_some())
 }
 
 fn certificate(key: &Key, certificate: &Certificate) -> Checked {
@@ -312,6 +326,20 @@ mod tests {
             (
                 rule(vec![plugin(RESTRICTION, "{}")], Vec::new()),
                 Some("consumer-restriction is the hub's own"),
+            ),
+            (
+                consumer(vec![plugin(
+                    SPLIT,
+                    r#"{"rules":[{"weighted_upstreams":[{"upstream_id":"x"}]}]}"#,
+                )]),
+                Some("traffic-split names an upstream_id"),
+            ),
+            (
+                consumer(vec![plugin(
+                    SPLIT,
+                    r#"{"rules":[{"weighted_upstreams":[{"upstream":{}}]}]}"#,
+                )]),
+                None,
             ),
             (
                 rule(Vec::new(), vec![plugin("cors", "never shown")]),

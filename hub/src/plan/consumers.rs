@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::PlanOptions;
 use super::id::Class;
 use super::names::name_of;
-use super::plugins::plugins;
+use super::plugins::of_cluster;
 use super::scope::{Rendered, Scope, fields, label_value};
 use crate::credential::credentials;
 use crate::federate::Claim;
@@ -23,7 +23,7 @@ pub(super) fn render(scope: &Scope<'_>, consumer: &Consumer) -> Rendered {
 }
 
 fn make(scope: &Scope<'_>, consumer: &Consumer) -> Rendered {
-    let mut plugins = match plugins(&consumer.plugins) {
+    let mut plugins = match of_cluster(scope, &consumer.plugins) {
         Ok(plugins) => plugins,
         Err(message) => return scope.refuse("InvalidPlugin", message),
     };

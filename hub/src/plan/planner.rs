@@ -1,5 +1,6 @@
 //! The incremental planner: what depends on a change is rendered again, and nothing else.
 
+mod callers;
 mod demote;
 mod everybody;
 
@@ -13,7 +14,7 @@ use ipnet::IpNet;
 use super::everybody::Everybody;
 use super::gateways::{self, Routings};
 use super::index::{Index, without};
-use super::names::{ByName, KnownName, known, name_of};
+use super::names::ByName;
 use super::overlaps::{self, Overlaps};
 use super::routing::Routing;
 use super::scope::{Rendered, Resources, Scope};
@@ -246,30 +247,6 @@ impl Planner {
         dirty.shared.insert(key.clone());
     }
 
-    /// Who asks for a consumer by its name holds only its id, as above.
-    fn take_consumer(&mut self, key: &GlobalKey, before: Option<&Resource>, now: Option<&Resource>, dirty: &mut Dirty) {
-        dirty.owners.insert(key.clone());
-        if before.is_some() == now.is_some() {
-            return;
-        }
-        let name = known(&name_of(&key.key));
-        self.dirty_wanting(&key.cluster, &name, dirty);
-        match now {
-            Some(_) => self.names.insert(name, key),
-            None => self.names.remove(name, key),
-        }
-    }
-
-    fn dirty_wanting(&self, cluster: &ClusterId, name: &KnownName, dirty: &mut Dirty) {
-        for key in self.wanted.get(cluster, name) {
-            match key.key.kind {
-                ResourceKind::GlobalRule => dirty.everybody = true,
-                ResourceKind::PluginSet => drop(dirty.shared.insert(key.clone())),
-                _ => drop(dirty.owners.insert(key.clone())),
-            }
-        }
-    }
-
     fn take_verdict(&mut self, verdict: &Verdict, dirty: &mut Dirty) {
         let Verdict { key, standing } = verdict;
         dirty.owners.insert(key.clone());
@@ -330,21 +307,6 @@ impl Planner {
         output
     }
 
-    /// The group of a cluster's consumers, caused by the first of those that are made.
-    fn render_group(&mut self, cluster: ClusterId, output: &mut Output) {
-        let from_there = self.rendered.range(first_key(&cluster, ResourceKind::Consumer)..);
-        let mut consumers =
-            from_there.take_while(|(key, _)| key.cluster == cluster && key.key.kind == ResourceKind::Consumer);
-        let cause = consumers.find_map(|(_, rendered)| rendered.objects.first()?.causes.first().cloned());
-        let now = cause.map(|cause| consumers::group(&self.options, &cluster, cause));
-        let before = match &now {
-            Some(group) => self.groups.insert(cluster, Arc::clone(group)),
-            None => self.groups.remove(&cluster),
-        };
-        let by_id = |group: Option<Arc<Object>>| group.into_iter().map(|group| (group.id.clone(), group)).collect();
-        output.differ(&by_id(before), &by_id(now));
-    }
-
     fn render_owner(&self, key: &GlobalKey) -> Rendered {
         self.with_scope(key, |scope| match scope.stored.resource.as_ref() {
             Resource::Route(route) => route::render(scope, route),
@@ -397,21 +359,6 @@ impl Planner {
     fn is_used(&self, key: &GlobalKey) -> bool {
         let mut routes = self.named.referrers(key).filter_map(|route| self.rendered.get(route));
         routes.any(|rendered| rendered.uses.contains(key))
-    }
-
-    /// Whom a resource asks for, before and now.
-    fn keep_wants(&mut self, key: &GlobalKey, now: &[KnownName]) {
-        let before = self
-            .rendered
-            .get(key)
-            .map(|rendered| rendered.wants.clone())
-            .unwrap_or_default();
-        for gone in before.iter().filter(|name| !now.contains(name)) {
-            self.wanted.remove(Arc::clone(gone), key);
-        }
-        for new in now.iter().filter(|name| !before.contains(name)) {
-            self.wanted.insert(Arc::clone(new), key);
-        }
     }
 
     fn routing(&self, cluster: &ClusterId) -> Arc<Routing> {

@@ -36,12 +36,32 @@ pub(super) fn plugins(plugins: &[Plugin]) -> Result<Map<String, Value>, String> 
     Ok(rendered)
 }
 
+/// Plugins that count together where they name the same group, over all of APISIX; one that is configured otherwise is
+/// refused there (`limit-count/init.lua`).
+const COUNTING: [&str; 2] = ["limit-count", "graphql-limit-count"];
+
+/// The `plugins` of an object of a cluster, whose groups are its own.
+///
+/// # Errors
+/// As [`plugins`].
+pub(super) fn of_cluster(scope: &Scope<'_>, list: &[Plugin]) -> Result<Map<String, Value>, String> {
+    let mut rendered = plugins(list)?;
+    for name in COUNTING {
+        if let Some(group) = rendered.get_mut(name).and_then(|config| config.get_mut("group"))
+            && let Some(text) = group.as_str()
+        {
+            *group = format!("{}{text}", scope.options.prefix.cluster_prefix(&scope.key.cluster)).into();
+        }
+    }
+    Ok(rendered)
+}
+
 /// A plugin config, which routes name by `plugin_config_id`.
 ///
 /// Routes that name it keep the consumers of other clusters off by themselves. But they are written after it, and
 /// between the two it must not be open to these either.
 pub(super) fn plugin_set(scope: &Scope<'_>, set: &PluginSet) -> Rendered {
-    let mut plugins = match plugins(&set.plugins) {
+    let mut plugins = match of_cluster(scope, &set.plugins) {
         Ok(plugins) => plugins,
         Err(message) => return scope.refuse("InvalidPlugin", message),
     };
@@ -63,7 +83,7 @@ pub(super) fn plugin_set(scope: &Scope<'_>, set: &PluginSet) -> Rendered {
 /// The plugins of a set of the same cluster; none when it is not there or not valid.
 pub(super) fn of_set(scope: &Scope<'_>, key: &hubline::model::Key) -> Option<Map<String, Value>> {
     match scope.find(key)?.resource.as_ref() {
-        Resource::PluginSet(set) => plugins(&set.plugins).ok(),
+        Resource::PluginSet(set) => of_cluster(scope, &set.plugins).ok(),
         _ => None,
     }
 }

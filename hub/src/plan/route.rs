@@ -275,7 +275,7 @@ fn own_plugins(scope: &Scope<'_>, route: &Route, common: &mut Common, gateway: b
         }
         merged.extend(plugins);
     }
-    let own = plugins::plugins(&route.plugins);
+    let own = plugins::of_cluster(scope, &route.plugins);
     let own = own.map_err(|message| scope.refuse("InvalidPlugin", message))?;
     let mut all = merged.clone();
     all.extend(own.clone());

@@ -282,6 +282,30 @@ fn a_name_means_a_consumer_as_soon_as_it_is_there() {
     assert_eq!(naming(&world, "-nobody"), [Routes]);
 }
 
+/// APISIX counts by the group's name alone, whosever it is.
+#[test]
+fn a_group_that_counts_together_is_of_one_cluster() {
+    let counted = |host: &str| Route {
+        plugins: vec![named(
+            "limit-count",
+            &json!({"count": 1, "time_window": 1, "group": "all"}),
+        )],
+        ..route(host, &[prefix("/")], &[])
+    };
+    let mut world = World::new();
+    for (on, host) in [("a", "a.b"), ("b", "c.d")] {
+        let change = put(&key(ResourceKind::Route, "one"), counted(host).into());
+        world.apply(&cluster(on), &[change]);
+    }
+    let groups = world.objects.values().map(|object| {
+        let body: serde_json::Value = serde_json::from_str(object.body.expose()).unwrap();
+        body["plugins"]["limit-count"]["group"].as_str().unwrap().to_owned()
+    });
+    let groups: std::collections::BTreeSet<_> = groups.collect();
+    assert_eq!(groups.len(), 2, "{groups:?}");
+    assert!(groups.iter().all(|group| group.ends_with("-all")), "{groups:?}");
+}
+
 /// It is written before the routes that name it.
 #[test]
 fn shared_plugins_are_confined_by_themselves() {
