@@ -3,6 +3,7 @@
 mod callers;
 mod demote;
 mod everybody;
+mod output;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use hubline::model::{ClusterId, GlobalKey, Key, Resource, ResourceKind};
 use imbl::OrdMap;
 use ipnet::IpNet;
 
+use self::output::Output;
 use super::everybody::Everybody;
 use super::gateways::{self, Routings};
 use super::index::{Index, without};
@@ -71,12 +73,6 @@ struct Dirty {
     shared: BTreeSet<GlobalKey>,
     /// Global rules, which are merged as a whole.
     everybody: bool,
-}
-
-#[derive(Debug, Default)]
-struct Output {
-    objects: BTreeMap<ObjectId, Option<Arc<Object>>>,
-    problems: BTreeMap<GlobalKey, Vec<Problem>>,
 }
 
 impl Planner {
@@ -448,26 +444,6 @@ impl Planner {
         }
         if before.problems != problems {
             output.problems.insert(key, problems);
-        }
-    }
-}
-
-impl Output {
-    /// Some objects are otherwise now.
-    fn differ(&mut self, before: &BTreeMap<ObjectId, Arc<Object>>, now: &BTreeMap<ObjectId, Arc<Object>>) {
-        let gone = before.keys().filter(|id| !now.contains_key(id));
-        self.objects.extend(gone.map(|id| (id.clone(), None)));
-        let new = now.iter().filter(|(id, object)| before.get(id) != Some(object));
-        self.objects
-            .extend(new.map(|(id, object)| (id.clone(), Some(Arc::clone(object)))));
-    }
-}
-
-impl From<Output> for PlanOutput {
-    fn from(output: Output) -> Self {
-        Self {
-            objects: output.objects.into_iter().collect(),
-            problems: output.problems.into_iter().collect(),
         }
     }
 }
