@@ -107,49 +107,58 @@ fn texts(snapshot: &Snapshot) -> BTreeMap<String, &str> {
         .collect()
 }
 
-fn plugins(resource: &Resource) -> &[Plugin] {
+/// Plugins, and of a global rule the metadata.
+fn plugins(resource: &Resource) -> [&[Plugin]; 2] {
     match resource {
-        Resource::Route(route) => &route.plugins,
-        Resource::StreamRoute(route) => &route.plugins,
-        Resource::Consumer(consumer) => &consumer.plugins,
-        Resource::PluginSet(set) => &set.plugins,
-        Resource::GlobalRule(rule) => &rule.plugins,
+        Resource::Route(route) => [&route.plugins, &[]],
+        Resource::StreamRoute(route) => [&route.plugins, &[]],
+        Resource::Consumer(consumer) => [&consumer.plugins, &[]],
+        Resource::PluginSet(set) => [&set.plugins, &[]],
+        Resource::GlobalRule(rule) => [&rule.plugins, &rule.metadata],
         Resource::Service(_)
         | Resource::EndpointSet(_)
         | Resource::Certificate(_)
         | Resource::Node(_)
         | Resource::Export(_)
-        | Resource::ClusterInfo(_) => &[],
+        | Resource::ClusterInfo(_) => [&[], &[]],
     }
 }
 
-fn plugins_mut(resource: &mut Resource) -> &mut [Plugin] {
+fn plugins_mut(resource: &mut Resource) -> [&mut [Plugin]; 2] {
     match resource {
-        Resource::Route(route) => &mut route.plugins,
-        Resource::StreamRoute(route) => &mut route.plugins,
-        Resource::Consumer(consumer) => &mut consumer.plugins,
-        Resource::PluginSet(set) => &mut set.plugins,
-        Resource::GlobalRule(rule) => &mut rule.plugins,
+        Resource::Route(route) => [&mut route.plugins, &mut []],
+        Resource::StreamRoute(route) => [&mut route.plugins, &mut []],
+        Resource::Consumer(consumer) => [&mut consumer.plugins, &mut []],
+        Resource::PluginSet(set) => [&mut set.plugins, &mut []],
+        Resource::GlobalRule(rule) => [&mut rule.plugins, &mut rule.metadata],
         Resource::Service(_)
         | Resource::EndpointSet(_)
         | Resource::Certificate(_)
         | Resource::Node(_)
         | Resource::Export(_)
-        | Resource::ClusterInfo(_) => &mut [],
+        | Resource::ClusterInfo(_) => [&mut [], &mut []],
     }
 }
 
 fn secrets(resource: &Resource) -> Vec<&SecretText> {
     match resource {
         Resource::Certificate(certificate) => vec![&certificate.private_key],
-        other => plugins(other).iter().map(|plugin| &plugin.config).collect(),
+        other => plugins(other)
+            .into_iter()
+            .flatten()
+            .map(|plugin| &plugin.config)
+            .collect(),
     }
 }
 
 fn secrets_mut(resource: &mut Resource) -> Vec<&mut SecretText> {
     match resource {
         Resource::Certificate(certificate) => vec![&mut certificate.private_key],
-        other => plugins_mut(other).iter_mut().map(|plugin| &mut plugin.config).collect(),
+        other => plugins_mut(other)
+            .into_iter()
+            .flatten()
+            .map(|plugin| &mut plugin.config)
+            .collect(),
     }
 }
 

@@ -25,7 +25,7 @@ use serde_json::Value;
 use crate::path::parameters::HubFailover;
 
 pub use address::{AddressError, ApiAddress};
-pub use cluster::{ClusterConfig, ClusterList};
+pub use cluster::{ClusterConfig, ClusterList, Grant};
 pub use status::StatusConfig;
 pub use target::{AdminConfig, TargetConfig};
 pub use tuning::Tuning;

@@ -5,6 +5,8 @@
 //! get a new [`View`]. *Absent:* I/O of any kind; sessions, disk and target are reached through handles that never block.
 
 mod clock;
+mod everybody;
+mod grants;
 mod made;
 mod problems;
 mod reaching;
@@ -36,6 +38,7 @@ use crate::plan::id::{ClusterRegistry, Prefix};
 use crate::plan::{PlanOptions, PlanOutput, Planner, Routing};
 use crate::view::{ClusterSummary, Outcome, Phase, Problem, ProblemKind, TargetSummary, View};
 use clock::Clock;
+use grants::Grants;
 use made::Made;
 use problems::{ProblemBook, Stage};
 use reaching::Reaching;
@@ -100,6 +103,7 @@ pub struct Core {
     settled: BTreeSet<ClusterId>,
     /// Clusters that were restored and not in step with their agent since.
     unheard: BTreeSet<ClusterId>,
+    grants: Grants,
     clock: Clock,
     version: u64,
 }
@@ -125,6 +129,7 @@ impl Core {
             stale_summaries: BTreeSet::new(),
             settled: BTreeSet::new(),
             unheard: BTreeSet::new(),
+            grants: Grants::default(),
             clock: Clock::start(),
             version: 0,
         };
@@ -221,6 +226,7 @@ impl Core {
         }
         let changed = self.reaching.configured(&list);
         self.reached(changed);
+        self.granted(&list);
         let ids: Vec<_> = self.clusters.keys().cloned().collect();
         for id in ids {
             let listed = list.get(&id);
@@ -297,10 +303,13 @@ impl Core {
         // After the effects: what is no longer held is what the agent said.
         if in_step && self.unheard.remove(id) {
             self.handles.desired.heard(&self.prefix.cluster_prefix(id));
+            let heard = self.grants.hold(&self.unheard);
+            self.say_of_everybody(heard);
         }
         if settled {
             self.settled.insert(id.clone());
             self.handles.desired.settle([self.prefix.cluster_prefix(id)]);
+            self.settle_everybody();
         }
     }
 

@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod core;
+pub mod credential;
 pub mod desired;
 pub mod federate;
 mod few;

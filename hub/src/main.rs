@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 use hubline::program::{Threads, conclude, run_until_stopped, setting};
 use hubline_hub::command::plan::plan_command;
-use hubline_hub::config::HubConfig;
+use hubline_hub::config::{Grant, HubConfig};
 use hubline_hub::pipeline::{self, Origin};
 use hubline_hub::plan::PlanOptions;
 use hubline_hub::plan::id::Prefix;
@@ -54,7 +54,7 @@ struct Plan {
     /// Snapshots, one a cluster.
     #[arg(required = true)]
     snapshots: Vec<PathBuf>,
-    /// Take hub name and id prefix from this configuration.
+    /// Take hub name, id prefix and the clusters' grants from this configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// As `apisix.yaml` for APISIX in file mode, or as JSON.
@@ -114,6 +114,7 @@ fn print_plan(plan: &Plan) -> Result<()> {
     };
     let options = PlanOptions {
         prefix: Prefix::new(&config.id_prefix)?,
+        grants: config.cluster_list().granted(Grant::GlobalRules),
         hub: config.hub,
         ..PlanOptions::default()
     };

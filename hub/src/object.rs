@@ -18,6 +18,8 @@ pub enum ObjectKind {
     PluginConfig,
     /// `/services`
     Service,
+    /// `/consumer_groups`
+    ConsumerGroup,
     /// `/consumers`
     Consumer,
     /// `/routes`
@@ -30,11 +32,12 @@ pub enum ObjectKind {
 
 impl ObjectKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Upstream,
         Self::Ssl,
         Self::PluginConfig,
         Self::Service,
+        Self::ConsumerGroup,
         Self::Consumer,
         Self::Route,
         Self::StreamRoute,
@@ -49,6 +52,7 @@ impl ObjectKind {
             Self::Ssl => "ssls",
             Self::PluginConfig => "plugin_configs",
             Self::Service => "services",
+            Self::ConsumerGroup => "consumer_groups",
             Self::Consumer => "consumers",
             Self::Route => "routes",
             Self::StreamRoute => "stream_routes",
@@ -90,7 +94,8 @@ impl fmt::Display for ObjectId {
 pub struct Object {
     /// Its name.
     pub id: ObjectId,
-    /// The body as canonical JSON: sorted keys, no blanks, `id` included; holds private keys and credentials.
+    /// The body as canonical JSON: sorted keys, no blanks, with `id` (of a consumer: `username`); holds private keys and
+    /// credentials.
     pub body: SecretText,
     /// Hash of `body`.
     pub hash: ContentHash,

@@ -14,11 +14,15 @@
 pub mod apisix_yaml;
 mod certificate;
 mod checks;
+mod confine;
+mod consumers;
 pub mod dry_run;
+mod everybody;
 pub mod gateways;
 pub mod id;
 mod index;
 mod manner;
+mod names;
 mod nodes;
 mod overlaps;
 mod paths;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::SecretText;
+use super::{SecretText, UnixSeconds};
 
 /// An APISIX plugin with its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,8 +18,11 @@ pub struct Plugin {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Consumer {
-    /// Credentials and limits, sorted by name.
+    /// Credentials and limits, sorted by name; each name once.
     pub plugins: Vec<Plugin>,
+    /// When the source object was created: the older claim on a credential stays in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<UnixSeconds>,
 }
 
 /// Plugins that several routes share.
@@ -34,8 +37,14 @@ pub struct PluginSet {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GlobalRule {
-    /// Sorted by name.
+    /// Sorted by name; each name once.
     pub plugins: Vec<Plugin>,
+    /// What plugins are told wherever they run, sorted by name; each name once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metadata: Vec<Plugin>,
+    /// When the source object was created: of several that configure one plugin the older stays in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<UnixSeconds>,
 }
 
 /// A service (the key's namespace and name) offered to other clusters.

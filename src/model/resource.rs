@@ -18,9 +18,9 @@ pub enum Resource {
     Service(Box<Service>),
     EndpointSet(EndpointSet),
     Certificate(Box<Certificate>),
-    Consumer(Consumer),
+    Consumer(Box<Consumer>),
     PluginSet(PluginSet),
-    GlobalRule(GlobalRule),
+    GlobalRule(Box<GlobalRule>),
     Node(Box<Node>),
     Export(Export),
     ClusterInfo(Box<ClusterInfo>),
@@ -56,7 +56,16 @@ macro_rules! from_each {
     )*};
 }
 
-from_each!(Route, StreamRoute, Service, Certificate, Node, ClusterInfo);
+from_each!(
+    Route,
+    StreamRoute,
+    Service,
+    Certificate,
+    Consumer,
+    GlobalRule,
+    Node,
+    ClusterInfo
+);
 
 #[cfg(test)]
 mod tests {

@@ -126,6 +126,20 @@ fn samples() -> Vec<(Key, Resource)> {
         kubernetes_version: Some("v1.36.0".to_owned()),
         echo: vec!["10.244.0.9:7444".to_owned(), "[fd00::9]:7444".to_owned()],
     };
+    let plugin = |name: &str| crate::model::Plugin {
+        name: name.to_owned(),
+        config: SecretText::new("{}".to_owned()),
+    };
+    let created = Some(crate::model::UnixSeconds(-5));
+    let consumer = crate::model::Consumer {
+        plugins: vec![plugin("basic-auth"), plugin("key-auth")],
+        created,
+    };
+    let rule = crate::model::GlobalRule {
+        plugins: vec![plugin("cors")],
+        metadata: vec![plugin("file-logger"), plugin("http-logger")],
+        created,
+    };
     vec![
         (key(ResourceKind::Route, "web"), route()),
         (key(ResourceKind::Service, "web"), service.into()),
@@ -137,6 +151,8 @@ fn samples() -> Vec<(Key, Resource)> {
         ),
         (key(ResourceKind::Certificate, "web"), certificate.into()),
         (key(ResourceKind::ClusterInfo, "a"), info.into()),
+        (key(ResourceKind::Consumer, "jack"), consumer.into()),
+        (key(ResourceKind::GlobalRule, "all"), rule.into()),
     ]
 }
 

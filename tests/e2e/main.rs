@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod certificates;
+mod consumers;
 mod cost;
 mod failover;
 mod federation;
@@ -47,6 +48,7 @@ fn run() -> ExitCode {
     arguments.test_threads = Some(1);
     let subjects = [
         federation::trials(),
+        consumers::trials(),
         cost::trials(),
         restarts::trials(),
         resume::trials(),

@@ -24,7 +24,7 @@ use tonic::{Request, Status, Streaming};
 use crate::system::PATIENCE;
 
 pub use belongings::{Belongings, group};
-pub use resources::{App, cluster_info, with_unknown_fields};
+pub use resources::{App, cluster_info, plugin, resource, with_unknown_fields};
 
 /// Messages on their way: a script says some ten before it listens.
 const OUTGOING: usize = 64;

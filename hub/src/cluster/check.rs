@@ -6,9 +6,13 @@
 mod certificate;
 mod service;
 
+use crate::credential;
 use crate::plan::probes;
-use hubline::model::{Backend, Condition, Key, PathMatch, Plugin, Resource, ResourceKind, Route, StreamRoute};
+use hubline::model::{
+    Backend, Condition, Consumer, GlobalRule, Key, PathMatch, Plugin, Resource, ResourceKind, Route, StreamRoute,
+};
 use hubline::wire::WireError;
+use std::collections::BTreeSet;
 
 /// Why one resource is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +45,9 @@ pub fn check(key: &Key, resource: &Resource) -> Checked {
         Resource::StreamRoute(it) => stream_route(it),
         Resource::Service(it) => service::service(it),
         Resource::Certificate(it) => certificate::certificate(key, it),
-        Resource::Consumer(it) => plugins("consumer.plugins", &it.plugins),
+        Resource::Consumer(it) => consumer(it),
         Resource::PluginSet(it) => plugins("plugin_set.plugins", &it.plugins),
-        Resource::GlobalRule(it) => plugins("global_rule.plugins", &it.plugins),
+        Resource::GlobalRule(it) => global_rule(it),
         Resource::EndpointSet(_) | Resource::Node(_) | Resource::Export(_) | Resource::ClusterInfo(_) => Ok(()),
     }
 }
@@ -55,6 +59,9 @@ pub(crate) const METHODS: [&str; 10] = [
 
 /// The plugin by which plan spreads a route over several backends.
 pub(crate) const SPLIT: &str = "traffic-split";
+
+/// The plugin by which plan keeps the consumers of other clusters off a route.
+pub(crate) const RESTRICTION: &str = "consumer-restriction";
 
 /// Lengths that APISIX's schema takes for a certificate and for a key, in characters.
 pub(crate) const PEM_LENGTHS: std::ops::RangeInclusive<usize> = 128..=65_536;
@@ -169,8 +176,48 @@ fn refers_to(field: &str, key: &Key, wanted: ResourceKind) -> Checked {
     Err(Refusal::new("invalid-reference", message))
 }
 
+/// A consumer's plugins replace those of the route that it calls (`merge_consumer_route` of APISIX), so one that it may
+/// not have is what keeps it off the routes of other clusters.
+fn consumer(consumer: &Consumer) -> Checked {
+    let field = "consumer.plugins";
+    plugins(field, &consumer.plugins)?;
+    for plugin in &consumer.plugins {
+        if plugin.name == RESTRICTION {
+            return unsupported(format!(
+                "field {field}: {RESTRICTION} is not taken from consumers, since it would replace what keeps consumers \
+                 to their own cluster; routes may have it"
+            ));
+        }
+        let config = serde_json::from_str(plugin.config.expose()).unwrap_or_default();
+        let checked = credential::check(plugin, &config);
+        checked.or_else(|message| unsupported(format!("field {field}: {message}")))?;
+    }
+    Ok(())
+}
+
+fn global_rule(rule: &GlobalRule) -> Checked {
+    let field = "global_rule.plugins";
+    plugins(field, &rule.plugins)?;
+    plugins("global_rule.metadata", &rule.metadata)?;
+    let own = |plugin: &&Plugin| matches!(plugin.name.as_str(), SPLIT | RESTRICTION);
+    match rule.plugins.iter().find(own) {
+        Some(plugin) => unsupported(format!(
+            "field {field}: {} is the hub's own in global rules, since of two neither would run; routes may have it",
+            plugin.name
+        )),
+        None => Ok(()),
+    }
+}
+
 fn plugins(field: &str, plugins: &[Plugin]) -> Checked {
-    plugins.iter().try_for_each(|it| plugin(field, it))
+    let mut names = BTreeSet::new();
+    for it in plugins {
+        plugin(field, it)?;
+        if !names.insert(&it.name) {
+            return unsupported(format!("field {field}: {:?} is given twice", it.name));
+        }
+    }
+    Ok(())
 }
 
 fn plugin(field: &str, plugin: &Plugin) -> Checked {
@@ -179,6 +226,13 @@ fn plugin(field: &str, plugin: &Plugin) -> Checked {
         return Err(Refusal::new(
             "invalid-plugin",
             format!("field {field}: a plugin without a name"),
+        ));
+    }
+    let config = serde_json::from_str(plugin.config.expose()).unwrap_or_default();
+    if name == SPLIT && names_upstream(&config) {
+        return unsupported(format!(
+            "field {field}: {SPLIT} names an upstream_id; ids of upstreams are the hub's, which other clusters have, too: \
+             give several backends, or an upstream in its place"
         ));
     }
     // The parser's own words could quote the configuration, which holds credentials.
@@ -191,9 +245,90 @@ fn plugin(field: &str, plugin: &Plugin) -> Checked {
     })
 }
 
+/// By its id, which could be another cluster's.
+fn names_upstream(split: &serde_json::Value) -> bool {
+    let rules = split["rules"].as_array().into_iter().flatten();
+    let mut weighted = rules.filter_map(|rule| rule["weighted_upstreams"].as_array()).flatten();
+    weighted.any(|entry| entry.get("upstream_id").is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn plugin(name: &str, config: &str) -> Plugin {
+        Plugin {
+            name: name.to_owned(),
+            config: hubline::model::SecretText::new(config.to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_would_get_round_the_hub_is_refused() {
+        let consumer = |plugins| Resource::from(Consumer { plugins, created: None });
+        let rule = |plugins, metadata| {
+            Resource::from(GlobalRule {
+                plugins,
+                metadata,
+                created: None,
+            })
+        };
+        let table = [
+            (consumer(vec![plugin("key-auth", r#"{"key":"k"}"#)]), None),
+            (consumer(vec![plugin("limit-count", "{}")]), None),
+            (
+                consumer(vec![plugin(RESTRICTION, "{}")]),
+                Some("consumer-restriction is not taken from consumers"),
+            ),
+            (consumer(vec![plugin("key-auth", "{}")]), Some("key-auth has no key")),
+            (
+                consumer(vec![plugin("cors", "{}"), plugin("cors", "{}")]),
+                Some(r#""cors" is given twice"#),
+            ),
+            (rule(vec![plugin("key-auth", "{}")], vec![plugin("cors", "{}")]), None),
+            (
+                rule(vec![plugin(SPLIT, "{}")], Vec::new()),
+                Some("traffic-split is the hub's own"),
+            ),
+            (
+                rule(vec![plugin(RESTRICTION, "{}")], Vec::new()),
+                Some("consumer-restriction is the hub's own"),
+            ),
+            (
+                consumer(vec![plugin(
+                    SPLIT,
+                    r#"{"rules":[{"weighted_upstreams":[{"upstream_id":"x"}]}]}"#,
+                )]),
+                Some("traffic-split names an upstream_id"),
+            ),
+            (
+                consumer(vec![plugin(
+                    SPLIT,
+                    r#"{"rules":[{"weighted_upstreams":[{"upstream":{}}]}]}"#,
+                )]),
+                None,
+            ),
+            (
+                rule(Vec::new(), vec![plugin("cors", "never shown")]),
+                Some("global_rule.metadata: the configuration of \"cors\" is not a JSON object"),
+            ),
+        ];
+        let key = Key::new(
+            ResourceKind::Consumer,
+            &hubline::model::GroupKind::new("x", "C"),
+            "shop",
+            "jack",
+            "",
+        );
+        for (resource, fault) in table {
+            let message = check(&key, &resource).err().map(|refusal| refusal.message);
+            let as_said = fault.is_none_or(|fault| message.as_ref().is_some_and(|message| message.contains(fault)));
+            assert!(
+                as_said && message.is_some() == fault.is_some(),
+                "{fault:?}: {message:?}"
+            );
+        }
+    }
 
     #[test]
     fn a_path_that_cannot_be_takes_only_itself_out_of_force() {

@@ -1,6 +1,6 @@
 //! Which clusters may speak to the hub.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hubline::model::ClusterId;
 use ipnet::IpNet;
@@ -25,6 +25,9 @@ pub struct ClusterConfig {
     /// loopback, link-local, multicast and unspecified addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<IpNet>,
+    /// What it may do beyond its own traffic; nothing unless the operator says so.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub grants: BTreeSet<Grant>,
     /// The ways to it; none means straight to its pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<Path>,
@@ -39,6 +42,14 @@ pub struct ClusterConfig {
     pub checks: Option<Checks>,
 }
 
+/// What a cluster may be granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grant {
+    /// Plugins, and metadata of plugins, that act on the traffic of all clusters.
+    GlobalRules,
+}
+
 impl ClusterConfig {
     /// A cluster of which nothing but the name is configured.
     #[must_use]
@@ -47,6 +58,7 @@ impl ClusterConfig {
             name,
             uid: None,
             allow: Vec::new(),
+            grants: BTreeSet::new(),
             paths: Vec::new(),
             failover: FailoverParameters::default(),
             requests: Bounds::default(),
@@ -119,6 +131,13 @@ impl ClusterList {
     #[must_use]
     pub fn get(&self, cluster: &ClusterId) -> Option<&ClusterConfig> {
         self.0.get(cluster)
+    }
+
+    /// The clusters with a grant.
+    #[must_use]
+    pub fn granted(&self, grant: Grant) -> BTreeSet<ClusterId> {
+        let granted = self.iter().filter(|config| config.grants.contains(&grant));
+        granted.map(|config| config.name.clone()).collect()
     }
 
     /// All of them, by name.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::credential::{Credential, credentials_of};
 use hubline::model::{Condition, HostName, PathMatch, Port, Resource, ResourceKind, Route, StreamRoute, UnixSeconds};
 
 /// Something that only one resource can have: two that claim the same are in conflict.
@@ -28,6 +29,8 @@ pub enum Claim {
         /// TLS server name.
         host: Option<HostName>,
     },
+    /// Requests with a credential: APISIX looks a consumer up among those of all clusters.
+    Credential(Credential),
 }
 
 impl fmt::Display for Claim {
@@ -58,6 +61,7 @@ impl fmt::Display for Claim {
                 }
                 write_host(out, host.as_ref())
             }
+            Self::Credential(credential) => write!(out, "a credential of {}", credential.plugin()),
         }
     }
 }
@@ -83,7 +87,7 @@ fn write_path(out: &mut fmt::Formatter<'_>, path: &PathMatch) -> fmt::Result {
 pub(super) fn claims(kind: ResourceKind) -> bool {
     matches!(
         kind,
-        ResourceKind::Route | ResourceKind::StreamRoute | ResourceKind::Certificate
+        ResourceKind::Route | ResourceKind::StreamRoute | ResourceKind::Certificate | ResourceKind::Consumer
     )
 }
 
@@ -94,9 +98,9 @@ pub fn claims_of(resource: &Resource) -> Vec<Claim> {
         Resource::Route(route) => requests(route),
         Resource::StreamRoute(route) => connections(route),
         Resource::Certificate(certificate) => certificate.hosts.iter().cloned().map(Claim::ServerName).collect(),
+        Resource::Consumer(consumer) => credentials_of(consumer).into_iter().map(Claim::Credential).collect(),
         Resource::Service(_)
         | Resource::EndpointSet(_)
-        | Resource::Consumer(_)
         | Resource::PluginSet(_)
         | Resource::GlobalRule(_)
         | Resource::Node(_)
@@ -115,9 +119,9 @@ pub fn created_of(resource: &Resource) -> Option<UnixSeconds> {
         Resource::Route(route) => route.created,
         Resource::StreamRoute(route) => route.created,
         Resource::Certificate(certificate) => certificate.created,
+        Resource::Consumer(consumer) => consumer.created,
         Resource::Service(_)
         | Resource::EndpointSet(_)
-        | Resource::Consumer(_)
         | Resource::PluginSet(_)
         | Resource::GlobalRule(_)
         | Resource::Node(_)

@@ -1,4 +1,6 @@
-use hubline::model::{Backend, Certificate, GroupKind, HostName, Key, PathMatch, ResourceKind, Route, SecretText};
+use hubline::model::{
+    Backend, Certificate, Consumer, GroupKind, HostName, Key, PathMatch, Plugin, ResourceKind, Route, SecretText,
+};
 use hubline::wire::ContentHash;
 use proptest::prelude::*;
 
@@ -149,6 +151,49 @@ fn certificates_claim_server_names() {
     assert_eq!(claims_of(&certificate).len(), 2);
 }
 
+fn consumer(keys: &[&str], created: Option<i64>) -> Resource {
+    let named = |(at, key): (usize, &&str)| Plugin {
+        // One plugin can be there but once.
+        name: ["key-auth", "jwt-auth"][at].to_owned(),
+        config: SecretText::new(format!("{{\"key\":\"{key}\"}}")),
+    };
+    Resource::from(Consumer {
+        plugins: keys.iter().enumerate().map(named).collect(),
+        created: created.map(UnixSeconds),
+    })
+}
+
+#[test]
+fn consumers_claim_credentials_and_messages_never_show_them() {
+    let mut federation = Federation::new();
+    federation.apply(
+        &cluster("b"),
+        &[put_consumer("young", consumer(&["same-secret", "own"], Some(2)))],
+    );
+    let verdicts = federation.apply(
+        &cluster("a"),
+        &[put_consumer("old", consumer(&["same-secret"], Some(1)))],
+    );
+    assert_eq!(affected(&verdicts), [("a", "old", 1, 0), ("b", "young", 1, 1)]);
+    let message = verdicts[1].standing.lost[0].to_string();
+    assert_eq!(
+        message,
+        "a credential of key-auth is claimed by Ingress shop/old of cluster a since 1970-01-01T00:00:01Z; the older \
+         claim stays in force"
+    );
+    assert!(!format!("{verdicts:?}").contains("same-secret"));
+    let freed = federation.apply(&cluster("a"), &[put_consumer("old", consumer(&["other"], Some(1)))]);
+    assert_eq!(affected(&freed), [("a", "old", 1, 0), ("b", "young", 2, 0)]);
+}
+
+fn put_consumer(name: &str, resource: Resource) -> Change {
+    let change = put(name, resource);
+    Change {
+        key: change.key.with_kind(ResourceKind::Consumer),
+        ..change
+    }
+}
+
 #[test]
 fn a_change_touches_only_who_shares_its_claims() {
     let mut federation = Federation::new();
@@ -168,17 +213,31 @@ fn a_change_touches_only_who_shares_its_claims() {
     );
 }
 
+/// Cluster, name (from the third on a consumer's), and what is there: hosts or credentials, paths, since when.
 type Step = (u8, u8, Option<(u8, u8, Option<i64>)>);
 
 fn step() -> impl Strategy<Value = Step> {
     let resource = (0..4_u8, 0..3_u8, prop::option::of(0..3_i64));
-    (0..3_u8, 0..4_u8, prop::option::weighted(0.8, resource))
+    (0..3_u8, 0..6_u8, prop::option::weighted(0.8, resource))
+}
+
+fn name_of(number: u8) -> String {
+    format!("r{number}")
 }
 
 fn change((_, name, now): &Step) -> Change {
-    let name = format!("r{name}");
     match now {
-        None => gone(&name),
+        None if *name >= 3 => Change {
+            key: key(&name_of(*name)).with_kind(ResourceKind::Consumer),
+            now: None,
+        },
+        None => gone(&name_of(*name)),
+        Some((keys, second, created)) if *name >= 3 => {
+            let all = [["k1", "k2"], ["k2", "k1"], ["k1", "k1"], ["k3", "k2"]];
+            let both = &all[usize::from(*keys)];
+            let keys = if *second == 0 { &both[..1] } else { &both[..] };
+            put_consumer(&name_of(*name), consumer(keys, *created))
+        }
         Some((hosts, paths, created)) => {
             let all = ["a.b", "c.d"];
             let hosts: Vec<_> = (0..2).filter(|bit| hosts >> bit & 1 == 1).map(|bit| all[bit]).collect();
@@ -187,7 +246,7 @@ fn change((_, name, now): &Step) -> Change {
             } else {
                 vec![prefix("/"), prefix(&format!("/{paths}"))]
             };
-            put(&name, route(&hosts, &paths, *created))
+            put(&name_of(*name), route(&hosts, &paths, *created))
         }
     }
 }

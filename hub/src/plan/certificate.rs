@@ -64,6 +64,6 @@ fn verification(client: &ClientVerification) -> Value {
 fn server_name(claim: &Claim) -> Option<&HostName> {
     match claim {
         Claim::ServerName(name) => Some(name),
-        Claim::Requests { .. } | Claim::Connections { .. } => None,
+        Claim::Requests { .. } | Claim::Connections { .. } | Claim::Credential(_) => None,
     }
 }

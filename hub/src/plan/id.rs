@@ -29,6 +29,8 @@ pub enum Class {
     PluginConfig,
     /// A consumer.
     Consumer,
+    /// The group of a cluster's consumers.
+    ConsumerGroup,
     /// A global rule.
     GlobalRule,
     /// A reserved route to an agent's echo over one path, and its upstream: no diversion moves it.
@@ -48,6 +50,7 @@ impl Class {
             Self::Certificate => 'c',
             Self::PluginConfig => 'p',
             Self::Consumer => 'n',
+            Self::ConsumerGroup => 'm',
             Self::GlobalRule => 'g',
             Self::Probe => 'e',
         }
@@ -113,6 +116,26 @@ impl Prefix {
     #[must_use]
     pub fn paths_prefix(&self) -> String {
         format!("{}-paths-", self.0)
+    }
+
+    /// How the ids of what acts on everybody's traffic begin; "all" is no hash of a cluster.
+    #[must_use]
+    pub fn everybody_prefix(&self) -> String {
+        format!("{}-all-", self.0)
+    }
+
+    /// The id of the one group that all consumers of a cluster are in.
+    #[must_use]
+    pub fn consumer_group(&self, cluster: &ClusterId) -> Arc<str> {
+        let letter = Class::ConsumerGroup.letter();
+        let rest = hex(blake3::hash(b"consumers"), 16);
+        format!("{}{letter}-{rest}", self.cluster_prefix(cluster)).into()
+    }
+
+    /// The username that no consumer of a cluster ever has.
+    #[must_use]
+    pub(super) fn nobody(&self, cluster: &ClusterId) -> String {
+        format!("{}nobody", self.cluster_prefix(cluster))
     }
 
     /// A PCRE pattern for the ids of all routes of a cluster that a diversion may move.

@@ -1,6 +1,9 @@
 //! The incremental planner: what depends on a change is rendered again, and nothing else.
 
+mod callers;
 mod demote;
+mod everybody;
+mod output;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,18 +12,21 @@ use hubline::model::{ClusterId, GlobalKey, Key, Resource, ResourceKind};
 use imbl::OrdMap;
 use ipnet::IpNet;
 
+use self::output::Output;
+use super::everybody::Everybody;
 use super::gateways::{self, Routings};
 use super::index::{Index, without};
+use super::names::ByName;
 use super::overlaps::{self, Overlaps};
 use super::routing::Routing;
 use super::scope::{Rendered, Resources, Scope};
-use super::{PlanOptions, PlanOutput, certificate, plugins, probes, route, stream_route, upstream};
+use super::{PlanOptions, PlanOutput, certificate, consumers, plugins, probes, route, stream_route, upstream};
 use crate::change::{Change, Stored, first_key, of_kind};
 use crate::federate::{Standing, Verdict};
 use crate::few::Few;
 use crate::object::{Object, ObjectId};
 use crate::path::demotion::Demotions;
-use crate::view::{Problem, ProblemKind};
+use crate::view::Problem;
 
 /// Keeps what is in force and the objects made from it.
 ///
@@ -36,6 +42,14 @@ pub struct Planner {
     demotions: Demotions,
     /// Objects of paths.
     of_paths: BTreeMap<ObjectId, Arc<Object>>,
+    /// What consumers are called, and who asks for a name.
+    names: ByName,
+    wanted: ByName,
+    /// The group of each cluster's consumers, where it has any.
+    groups: BTreeMap<ClusterId, Arc<Object>>,
+    /// Every global rule, and what was made of all.
+    rules: BTreeSet<GlobalKey>,
+    everybody: Everybody,
     /// Pod networks of clusters as they are reached, and which of them overlap.
     networks: BTreeMap<ClusterId, BTreeSet<IpNet>>,
     overlaps: Overlaps,
@@ -57,12 +71,8 @@ struct Dirty {
     owners: BTreeSet<GlobalKey>,
     /// Services and plugin sets, which are there for others; rendered after those.
     shared: BTreeSet<GlobalKey>,
-}
-
-#[derive(Debug, Default)]
-struct Output {
-    objects: BTreeMap<ObjectId, Option<Arc<Object>>>,
-    problems: BTreeMap<GlobalKey, Vec<Problem>>,
+    /// Global rules, which are merged as a whole.
+    everybody: bool,
 }
 
 impl Planner {
@@ -91,14 +101,16 @@ impl Planner {
         for verdict in verdicts {
             self.take_verdict(verdict, &mut dirty);
         }
-        self.render(dirty)
+        self.render(dirty).into()
     }
 
     /// All objects, sorted by id.
     #[must_use]
     pub fn objects(&self) -> Vec<Arc<Object>> {
         let objects = self.rendered.values().flat_map(|rendered| &rendered.objects);
-        let mut objects: Vec<_> = objects.chain(self.of_paths.values()).cloned().collect();
+        let others = self.of_paths.values().chain(self.everybody.objects.values());
+        let others = others.chain(self.groups.values());
+        let mut objects: Vec<_> = objects.chain(others).cloned().collect();
         objects.sort_by(|one, other| one.id.cmp(&other.id));
         objects
     }
@@ -130,17 +142,8 @@ impl Planner {
         let mut output = self.render(dirty);
         let now = gateways::objects(&self.options, &self.routings);
         let before = std::mem::replace(&mut self.of_paths, now);
-        let gone = before.keys().filter(|id| !self.of_paths.contains_key(id));
-        output.objects.extend(gone.map(|id| (id.clone(), None)));
-        let new = self
-            .of_paths
-            .iter()
-            .filter(|(id, object)| before.get(id) != Some(object));
-        output
-            .objects
-            .extend(new.map(|(id, object)| (id.clone(), Some(Arc::clone(object)))));
-        output.objects.sort_by(|(one, _), (other, _)| one.cmp(other));
-        output
+        output.differ(&before, &self.of_paths);
+        output.into()
     }
 
     fn take_routing(&mut self, cluster: &ClusterId, routing: Routing, dirty: &mut Dirty) {
@@ -209,12 +212,11 @@ impl Planner {
                 self.named.set(&key, &with(before, &uses), &with(now, &uses));
                 dirty.owners.insert(key.clone());
             }
-            ResourceKind::Certificate
-            | ResourceKind::Consumer
-            | ResourceKind::GlobalRule
-            | ResourceKind::ClusterInfo => {
+            ResourceKind::Certificate | ResourceKind::ClusterInfo => {
                 dirty.owners.insert(key.clone());
             }
+            ResourceKind::Consumer => self.take_consumer(&key, before, now, dirty),
+            ResourceKind::GlobalRule => self.take_rule(&key, now, dirty),
             ResourceKind::Service => self.take_service(&key, before, now, dirty),
             ResourceKind::EndpointSet => dirty.shared.extend(self.endpoints.referrers(&key).cloned()),
             ResourceKind::PluginSet => {
@@ -273,8 +275,13 @@ impl Planner {
         }
     }
 
-    fn render(&mut self, mut dirty: Dirty) -> PlanOutput {
+    fn render(&mut self, mut dirty: Dirty) -> Output {
         let mut output = Output::default();
+        if dirty.everybody {
+            self.merge_everybody(&mut dirty, &mut output);
+        }
+        let consumers = dirty.owners.iter().filter(|key| key.key.kind == ResourceKind::Consumer);
+        let of_consumers: BTreeSet<ClusterId> = consumers.map(|key| key.cluster.clone()).collect();
         for key in dirty.owners {
             let rendered = self.render_owner(&key);
             let (before, now) = (self.uses(&key), &rendered.uses);
@@ -290,10 +297,10 @@ impl Planner {
             let rendered = self.render_shared(&key);
             self.keep(key, rendered, &mut output);
         }
-        PlanOutput {
-            objects: output.objects.into_iter().collect(),
-            problems: output.problems.into_iter().collect(),
+        for cluster in of_consumers {
+            self.render_group(cluster, &mut output);
         }
+        output
     }
 
     fn render_owner(&self, key: &GlobalKey) -> Rendered {
@@ -301,12 +308,12 @@ impl Planner {
             Resource::Route(route) => route::render(scope, route),
             Resource::StreamRoute(route) => stream_route::render(scope, route),
             Resource::Certificate(certificate) => certificate::render(scope, certificate),
-            Resource::GlobalRule(rule) => plugins::global_rule(scope, rule),
-            Resource::Consumer(_) => unsupported(scope),
+            Resource::Consumer(consumer) => consumers::render(scope, consumer),
             Resource::ClusterInfo(info) => probes::render(scope, info),
             Resource::Service(_)
             | Resource::EndpointSet(_)
             | Resource::PluginSet(_)
+            | Resource::GlobalRule(_)
             | Resource::Node(_)
             | Resource::Export(_) => Rendered::default(),
         })
@@ -369,6 +376,8 @@ impl Planner {
             standing: self.standings.get(key).unwrap_or(&none),
             routing: &routing,
             demotions: &self.demotions,
+            names: &self.names,
+            everybody: self.everybody.authentication,
             overlaps: self.overlaps.get(&key.cluster),
         });
         if rendered.refused {
@@ -403,9 +412,10 @@ impl Planner {
     /// Keeps what was made and tells what of it differs from before.
     fn keep(&mut self, key: GlobalKey, rendered: Rendered, output: &mut Output) {
         self.renderings = self.renderings.saturating_add(1);
-        let empty = rendered.objects.is_empty() && rendered.problems.is_empty();
+        let empty = rendered.objects.is_empty() && rendered.problems.is_empty() && rendered.wants.is_empty();
         let problems = rendered.problems.clone();
         let objects = rendered.objects.clone();
+        self.keep_wants(&key, &rendered.wants);
         if rendered.splits {
             self.splitting.insert(key.clone());
         } else {
@@ -469,10 +479,4 @@ fn with(mut names: Few<GlobalKey>, uses: &Few<GlobalKey>) -> Few<GlobalKey> {
         names.insert(used.clone());
     }
     names
-}
-
-/// Consumers act on routes of every cluster at APISIX; they wait for what confines them to their own.
-fn unsupported(scope: &Scope<'_>) -> Rendered {
-    let message = format!("{}: consumers are not programmed yet", scope.subject());
-    scope.withhold(ProblemKind::Refused, "Unsupported", message)
 }

@@ -1,16 +1,16 @@
-//! Plugins of routes, sets and rules.
+//! Plugins of routes and sets.
 //!
 //! Whether the target knows a plugin and accepts its configuration is checked against the target's schema by the sink.
 
 use std::collections::BTreeSet;
 
-use hubline::model::{GlobalRule, Plugin, PluginSet, Resource};
+use hubline::model::{Plugin, PluginSet, Resource};
 use serde_json::{Map, Value, json};
 
 use super::id::Class;
 use super::scope::{Rendered, Scope, fields};
+use crate::cluster::check::RESTRICTION;
 use crate::object::ObjectKind;
-use crate::view::ProblemKind;
 
 /// The `plugins` of an object.
 ///
@@ -36,37 +36,46 @@ pub(super) fn plugins(plugins: &[Plugin]) -> Result<Map<String, Value>, String> 
     Ok(rendered)
 }
 
+/// Plugins that count together where they name the same group, over all of APISIX; one that is configured otherwise is
+/// refused there (`limit-count/init.lua`).
+const COUNTING: [&str; 2] = ["limit-count", "graphql-limit-count"];
+
+/// The `plugins` of an object of a cluster, whose groups are its own.
+///
+/// # Errors
+/// As [`plugins`].
+pub(super) fn of_cluster(scope: &Scope<'_>, list: &[Plugin]) -> Result<Map<String, Value>, String> {
+    let mut rendered = plugins(list)?;
+    for name in COUNTING {
+        if let Some(group) = rendered.get_mut(name).and_then(|config| config.get_mut("group"))
+            && let Some(text) = group.as_str()
+        {
+            *group = format!("{}{text}", scope.options.prefix.cluster_prefix(&scope.key.cluster)).into();
+        }
+    }
+    Ok(rendered)
+}
+
 /// A plugin config, which routes name by `plugin_config_id`.
+///
+/// Routes that name it keep the consumers of other clusters off by themselves. But they are written after it, and
+/// between the two it must not be open to these either.
 pub(super) fn plugin_set(scope: &Scope<'_>, set: &PluginSet) -> Rendered {
-    let plugins = match plugins(&set.plugins) {
+    let mut plugins = match of_cluster(scope, &set.plugins) {
         Ok(plugins) => plugins,
         Err(message) => return scope.refuse("InvalidPlugin", message),
     };
+    let mut callers = scope.callers();
+    if let Some(restriction) = callers.shared_restriction(&plugins) {
+        plugins.insert(RESTRICTION.to_owned(), restriction);
+    }
+    callers.rename_anonymous(&mut plugins);
     let id = scope.id(ObjectKind::PluginConfig, Class::PluginConfig, &scope.key.key, "");
     let body = fields(json!({"plugins": plugins}));
     Rendered {
         objects: vec![scope.object(id, body, BTreeSet::new()).into()],
-        ..Rendered::default()
-    }
-}
-
-/// A global rule: it acts on everybody's traffic, so only clusters that were granted it have any.
-pub(super) fn global_rule(scope: &Scope<'_>, rule: &GlobalRule) -> Rendered {
-    if !scope.options.grants.contains(&scope.key.cluster) {
-        let message = format!(
-            "{}: the cluster is not granted plugins on everybody's traffic; the hub's operator grants them",
-            scope.subject()
-        );
-        return scope.withhold(ProblemKind::Refused, "NotGranted", message);
-    }
-    let plugins = match plugins(&rule.plugins) {
-        Ok(plugins) => plugins,
-        Err(message) => return scope.refuse("InvalidPlugin", message),
-    };
-    let id = scope.id(ObjectKind::GlobalRule, Class::GlobalRule, &scope.key.key, "");
-    let body = fields(json!({"plugins": plugins}));
-    Rendered {
-        objects: vec![scope.object(id, body, BTreeSet::new()).into()],
+        problems: scope.unresolved(&callers),
+        wants: callers.wants.into_iter().collect(),
         ..Rendered::default()
     }
 }
@@ -74,7 +83,7 @@ pub(super) fn global_rule(scope: &Scope<'_>, rule: &GlobalRule) -> Rendered {
 /// The plugins of a set of the same cluster; none when it is not there or not valid.
 pub(super) fn of_set(scope: &Scope<'_>, key: &hubline::model::Key) -> Option<Map<String, Value>> {
     match scope.find(key)?.resource.as_ref() {
-        Resource::PluginSet(set) => plugins(&set.plugins).ok(),
+        Resource::PluginSet(set) => of_cluster(scope, &set.plugins).ok(),
         _ => None,
     }
 }

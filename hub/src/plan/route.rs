@@ -8,13 +8,14 @@ use serde_json::{Map, Value, json};
 use super::gateways;
 use super::id::Class;
 use super::manner::Manner;
+use super::names::KnownName;
 use super::paths::{Part, parts};
 use super::plugins;
 use super::scope::{Rendered, Scope, fields};
 use super::upstream::within;
-use crate::cluster::check::{self, METHODS, SPLIT};
+use crate::cluster::check::{self, METHODS, RESTRICTION, SPLIT};
 use crate::object::{Object, ObjectId, ObjectKind};
-use crate::view::ProblemKind;
+use crate::view::{Problem, ProblemKind};
 
 /// Renders a route as far as its claims are in force: one object for each kind of its paths.
 pub(super) fn render(scope: &Scope<'_>, route: &Route) -> Rendered {
@@ -32,12 +33,17 @@ struct Common {
     class: Class,
     references: BTreeSet<ObjectId>,
     conditions: Vec<Value>,
+    problems: Vec<Problem>,
+    wants: Box<[KnownName]>,
+    /// Every request is answered by the hub's own plugin.
+    closed: bool,
 }
 
 fn objects(scope: &Scope<'_>, route: &Route, common: &Common) -> Rendered {
     let (parts, refused) = parts(route, &scope.standing.granted);
     let mut rendered = Rendered {
         claims: scope.standing.granted.clone(),
+        wants: common.wants.clone(),
         ..Rendered::default()
     };
     rendered.objects.reserve_exact(parts.len());
@@ -45,7 +51,7 @@ fn objects(scope: &Scope<'_>, route: &Route, common: &Common) -> Rendered {
         rendered.objects.push(object(scope, common, part).into());
     }
     rendered.objects.sort_by(|one, other| one.id.cmp(&other.id));
-    if !rendered.objects.is_empty() {
+    if !rendered.objects.is_empty() && !common.closed {
         let backends = route.backends.iter().filter(|_| !scope.routing.is_gateway_only());
         let keys = backends.map(|backend| &backend.service);
         rendered.uses = keys.chain(&route.plugin_sets).map(|key| scope.sibling(key)).collect();
@@ -53,6 +59,7 @@ fn objects(scope: &Scope<'_>, route: &Route, common: &Common) -> Rendered {
     }
     let problem = |message| scope.problem(ProblemKind::Refused, "UnsupportedValue", message);
     rendered.problems = refused.into_iter().map(problem).collect();
+    rendered.problems.extend(common.problems.iter().cloned());
     rendered
 }
 
@@ -89,6 +96,9 @@ fn common(scope: &Scope<'_>, route: &Route) -> Result<Common, Box<Rendered>> {
         class: Class::Route,
         references: BTreeSet::new(),
         conditions,
+        problems: Vec::new(),
+        wants: Box::default(),
+        closed: false,
     };
     act(scope, route, &mut common)?;
     Ok(common)
@@ -110,7 +120,8 @@ fn check_references(scope: &Scope<'_>, route: &Route) -> Result<(), Box<Rendered
 /// Upstreams and plugins.
 fn act(scope: &Scope<'_>, route: &Route, common: &mut Common) -> Result<(), Box<Rendered>> {
     let gateway = gateway(scope, route)?;
-    let mut plugins = own_plugins(scope, route, common, gateway.is_some())?;
+    let Plugins { mut own, all } = own_plugins(scope, route, common, gateway.is_some())?;
+    let plugins = &mut own;
     if route.backends.len() > 1 && plugins.contains_key(SPLIT) {
         let message = format!("{} has several backends and a {SPLIT} plugin as well", scope.subject());
         return Err(Box::new(scope.refuse("UnsupportedValue", message)));
@@ -118,18 +129,54 @@ fn act(scope: &Scope<'_>, route: &Route, common: &mut Common) -> Result<(), Box<
     if plugins.contains_key(SPLIT) || route.backends.len() > 1 {
         common.class = Class::SplitRoute;
     }
+    if let Err(why) = confine(scope, common, plugins, &all) {
+        close(scope, common, &why);
+        return Ok(());
+    }
     match gateway {
         Some(Gateways::Shared(id)) => name(common, id),
         Some(Gateways::Diverted(id)) if common.class == Class::SplitRoute => {
             plugins.remove(SPLIT);
             name(common, id);
         }
-        Some(Gateways::Diverted(_)) | None => spread(scope, route, common, &mut plugins)?,
+        Some(Gateways::Diverted(_)) | None => spread(scope, route, common, plugins)?,
     }
-    if !plugins.is_empty() {
-        common.body.insert("plugins".to_owned(), Value::Object(plugins));
+    if !own.is_empty() {
+        common.body.insert("plugins".to_owned(), Value::Object(own));
     }
     Ok(())
+}
+
+/// Keeps the consumers of other clusters off, by plugins of the route itself; `all` are those that would act on it.
+fn confine(
+    scope: &Scope<'_>,
+    common: &mut Common,
+    own: &mut Map<String, Value>,
+    all: &Map<String, Value>,
+) -> Result<(), String> {
+    let mut callers = scope.callers();
+    let restriction = callers.restriction(all, scope.everybody);
+    if restriction.is_ok() {
+        callers.rename_anonymous(own);
+        common.problems.extend(scope.unresolved(&callers));
+    }
+    common.wants = std::mem::take(&mut callers.wants).into_iter().collect();
+    if let Some(restriction) = restriction? {
+        own.insert(RESTRICTION.to_owned(), restriction);
+    }
+    Ok(())
+}
+
+/// A route that is left out may leave its requests to a wider one, and what it was before may be open: it stays and
+/// answers 503 ("A guard that is not understood closes the route", `docs/architecture.md`).
+fn close(scope: &Scope<'_>, common: &mut Common, why: &str) {
+    let message = format!("{}: {why}; until this is put right it answers 503", scope.subject());
+    common.problems = vec![scope.problem(ProblemKind::Refused, "UnsupportedValue", message)];
+    common.closed = true;
+    common.references.clear();
+    common.body.remove("plugin_config_id");
+    let plugins = json!({"fault-injection": {"abort": {"http_status": 503}}});
+    common.body.insert("plugins".to_owned(), plugins);
 }
 
 /// One upstream for all requests of the route.
@@ -205,15 +252,18 @@ fn is_grpc(scope: &Scope<'_>, backend: &Backend) -> bool {
     }
 }
 
+/// The plugins of a route.
+struct Plugins {
+    /// Those that stand on the route itself.
+    own: Map<String, Value>,
+    /// Those that act on it, be it from a set that it refers to.
+    all: Map<String, Value>,
+}
+
 /// The route's own plugins. One shared set is referred to; of several, APISIX takes only one, so they are merged
 /// into the route: a later set over an earlier one, the route's own over all, as APISIX itself would.
 /// A set with a split of its own is merged, too, where that split has to go.
-fn own_plugins(
-    scope: &Scope<'_>,
-    route: &Route,
-    common: &mut Common,
-    gateway: bool,
-) -> Result<Map<String, Value>, Box<Rendered>> {
+fn own_plugins(scope: &Scope<'_>, route: &Route, common: &mut Common, gateway: bool) -> Result<Plugins, Box<Rendered>> {
     let mut merged = Map::new();
     for key in &route.plugin_sets {
         let Some(plugins) = plugins::of_set(scope, key) else {
@@ -225,6 +275,10 @@ fn own_plugins(
         }
         merged.extend(plugins);
     }
+    let own = plugins::of_cluster(scope, &route.plugins);
+    let own = own.map_err(|message| scope.refuse("InvalidPlugin", message))?;
+    let mut all = merged.clone();
+    all.extend(own.clone());
     if let [key] = route.plugin_sets.as_slice()
         && !(gateway && merged.contains_key(SPLIT))
     {
@@ -233,9 +287,8 @@ fn own_plugins(
         common.references.insert(id);
         merged.clear();
     }
-    let own = plugins::plugins(&route.plugins);
-    merged.extend(own.map_err(|message| scope.refuse("InvalidPlugin", message))?);
-    Ok(merged)
+    merged.extend(own);
+    Ok(Plugins { own: merged, all })
 }
 
 fn methods(scope: &Scope<'_>, route: &Route) -> Result<Value, Box<Rendered>> {

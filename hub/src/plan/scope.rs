@@ -8,7 +8,10 @@ use imbl::OrdMap;
 use serde_json::{Map, Value, json};
 
 use super::PlanOptions;
+use super::confine::{Authentication, Callers};
+use super::consumers::custom_id;
 use super::id::{Class, hex};
+use super::names::{ByName, KnownName};
 use super::overlaps::Overlap;
 use super::routing::Routing;
 use crate::change::{Stored, of_kind};
@@ -32,6 +35,8 @@ pub(super) struct Rendered {
     pub(super) claims: Vec<Arc<Claim>>,
     /// What people shall know.
     pub(super) problems: Vec<Problem>,
+    /// Names of consumers that it asks for.
+    pub(super) wants: Box<[KnownName]>,
     /// Whether it splits traffic by itself, so that a diversion does not move it.
     pub(super) splits: bool,
     /// Whether the resource itself is wrong, so that what was made of it before stays where it can.
@@ -49,6 +54,10 @@ pub(super) struct Scope<'a> {
     pub(super) routing: &'a Routing,
     /// What stands lower in upstreams than its path says.
     pub(super) demotions: &'a Demotions,
+    /// What consumers of all clusters are called.
+    pub(super) names: &'a ByName,
+    /// Whether global rules look for consumers.
+    pub(super) everybody: Authentication,
     /// What of its pod networks other clusters have, too.
     pub(super) overlaps: Option<&'a BTreeSet<Overlap>>,
 }
@@ -71,6 +80,17 @@ impl Scope<'_> {
     pub(super) fn has_service(&self, key: &Key) -> bool {
         self.find(key)
             .is_some_and(|stored| matches!(*stored.resource, Resource::Service(_)))
+    }
+
+    /// The consumers of the same cluster, by name.
+    pub(super) fn callers(&self) -> Callers<'_> {
+        Callers::new(self.options, &self.key.cluster, self.names)
+    }
+
+    /// What is to be said of the names that were asked for.
+    pub(super) fn unresolved(&self, callers: &Callers<'_>) -> Vec<Problem> {
+        let problem = |message: &String| self.problem(ProblemKind::Unresolved, "ConsumerNotFound", message.clone());
+        callers.unresolved.iter().map(problem).collect()
     }
 
     /// The nodes of the same cluster by name; none where no path needs them.
@@ -182,13 +202,16 @@ impl Scope<'_> {
 
     /// A whole object with its id, name and labels.
     pub(super) fn object(&self, id: ObjectId, mut body: Map<String, Value>, references: BTreeSet<ObjectId>) -> Object {
-        body.insert("id".to_owned(), json!(*id.id));
-        // The schema of global rules has neither.
-        if id.kind != ObjectKind::GlobalRule {
-            body.insert("labels".to_owned(), self.labels());
+        let mut labels = self.labels();
+        // What names a consumer is its username, and the schema has neither id nor name.
+        if id.kind == ObjectKind::Consumer {
+            labels["custom_id"] = custom_id(self).into();
+        } else {
+            body.insert("id".to_owned(), json!(*id.id));
         }
+        body.insert("labels".to_owned(), labels);
         // Nor has that of certificates a name.
-        if !matches!(id.kind, ObjectKind::GlobalRule | ObjectKind::Ssl) {
+        if !matches!(id.kind, ObjectKind::Consumer | ObjectKind::Ssl) {
             body.insert("name".to_owned(), self.name(&id).into());
         }
         let (body, hash) = canonical(&Value::Object(body));

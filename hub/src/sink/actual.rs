@@ -200,7 +200,7 @@ fn owner(kind: ObjectKind, body: &Map<String, Value>) -> Option<Owner> {
 pub fn normalised_hash(kind: ObjectKind, body: &Map<String, Value>) -> ContentHash {
     let hidden: &[&str] = match kind {
         ObjectKind::Ssl => &["key", "keys"],
-        // The name of a consumer is its id, and its schema has no other.
+        // The name of a consumer is its id, and its schema has no other; data planes add one.
         ObjectKind::Consumer => &["id"],
         _ => &[],
     };
@@ -243,6 +243,7 @@ fn references(body: &Map<String, Value>) -> Vec<ObjectId> {
         ("upstream_id", ObjectKind::Upstream),
         ("service_id", ObjectKind::Service),
         ("plugin_config_id", ObjectKind::PluginConfig),
+        ("group_id", ObjectKind::ConsumerGroup),
     ];
     let own = fields
         .into_iter()
@@ -316,13 +317,19 @@ mod tests {
     #[test]
     fn every_way_of_referring_is_found() {
         let body = json!({
-            "upstream_id": "u1", "service_id": 7, "plugin_config_id": "p1",
+            "upstream_id": "u1", "service_id": 7, "plugin_config_id": "p1", "group_id": "g1",
             "plugins": {"traffic-split": {"rules": [{"weighted_upstreams": [{"upstream_id": "u2"}, {"weight": 1}]}]}},
         });
         let found: Vec<String> = references(&map(body)).iter().map(ToString::to_string).collect();
         assert_eq!(
             found,
-            ["upstreams/u1", "upstreams/u2", "plugin_configs/p1", "services/7"]
+            [
+                "upstreams/u1",
+                "upstreams/u2",
+                "plugin_configs/p1",
+                "services/7",
+                "consumer_groups/g1"
+            ]
         );
     }
 

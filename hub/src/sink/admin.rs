@@ -168,7 +168,7 @@ impl AdminSink {
                 };
             }
         };
-        if proof::is_diversion(object)
+        if proof::is_needed(object)
             && let Err(error) = self.prove(object).await
         {
             return Outcome {

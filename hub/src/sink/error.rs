@@ -43,6 +43,14 @@ pub enum SinkError {
         /// Its id.
         id: String,
     },
+    /// Somebody else's global rule has a plugin of ours: of two, neither runs.
+    #[error("global rule {id:?}, which is not this hub's, has plugin {plugin} as well; with two of them neither runs")]
+    ForeignRule {
+        /// Its id.
+        id: String,
+        /// The plugin that both have.
+        plugin: String,
+    },
     /// The target will not delete it while something refers to it.
     #[error("the target still uses the object: {message}")]
     InUse {
@@ -117,6 +125,7 @@ impl SinkError {
             Self::MissingReference { .. } => "missing-reference",
             Self::Unproven { .. } => "unproven",
             Self::ForeignSplit { .. } => "foreign-traffic-split",
+            Self::ForeignRule { .. } => "foreign-global-rule",
             Self::InUse { .. } => "in-use",
             Self::Busy { .. } => "busy",
             Self::TooLarge { .. } => "too-large",
@@ -137,6 +146,7 @@ impl SinkError {
             Self::Refused { .. }
             | Self::Unproven { .. }
             | Self::ForeignSplit { .. }
+            | Self::ForeignRule { .. }
             | Self::TooLarge { .. }
             | Self::UnknownPlugin { .. }
             | Self::Schema { .. }

@@ -51,14 +51,17 @@ pub(crate) fn body(key: &m::Key, body: Option<p::resource::Body>, names: &mut Na
         Body::Service(it) => service(it, names)?.into(),
         Body::EndpointSet(it) => m::Resource::EndpointSet(endpoint_set(it, names)?),
         Body::Certificate(it) => certificate(it)?.into(),
-        Body::Consumer(it) => m::Resource::Consumer(m::Consumer {
+        Body::Consumer(it) => m::Resource::from(m::Consumer {
             plugins: plugins(it.plugins),
+            created: it.created_seconds.map(m::UnixSeconds),
         }),
         Body::PluginSet(it) => m::Resource::PluginSet(m::PluginSet {
             plugins: plugins(it.plugins),
         }),
-        Body::GlobalRule(it) => m::Resource::GlobalRule(m::GlobalRule {
+        Body::GlobalRule(it) => m::Resource::from(m::GlobalRule {
             plugins: plugins(it.plugins),
+            metadata: plugins(it.metadata),
+            created: it.created_seconds.map(m::UnixSeconds),
         }),
         Body::Node(it) => node(it)?.into(),
         Body::Export(it) => m::Resource::Export(m::Export { weight: it.weight }),

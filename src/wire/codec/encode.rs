@@ -14,12 +14,15 @@ pub(crate) fn resource(key_of: &m::Key, resource: &m::Resource) -> p::Resource {
         m::Resource::Certificate(it) => Body::Certificate(certificate(it)),
         m::Resource::Consumer(it) => Body::Consumer(p::Consumer {
             plugins: plugins(&it.plugins),
+            created_seconds: it.created.map(|created| created.0),
         }),
         m::Resource::PluginSet(it) => Body::PluginSet(p::PluginSet {
             plugins: plugins(&it.plugins),
         }),
         m::Resource::GlobalRule(it) => Body::GlobalRule(p::GlobalRule {
             plugins: plugins(&it.plugins),
+            metadata: plugins(&it.metadata),
+            created_seconds: it.created.map(|created| created.0),
         }),
         m::Resource::Node(it) => Body::Node(node(it)),
         m::Resource::Export(it) => Body::Export(p::Export { weight: it.weight }),

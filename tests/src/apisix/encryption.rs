@@ -43,9 +43,33 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes of a text in base64, padded or not; none if it is not.
+pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut n_bits) = (0_u32, 0_u32);
+    for letter in text.trim_end_matches('=').bytes() {
+        let sextet = ALPHABET.iter().position(|known| *known == letter)?;
+        bits = bits << 6 | u32::try_from(sextet).ok()?;
+        n_bits += 6;
+        if n_bits >= 8 {
+            n_bits -= 8;
+            bytes.push(u8::try_from(bits >> n_bits & 0xff).ok()?);
+        }
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn base64_there_and_back() {
+        for text in ["", "a", "ab", "abc", "rose:p\u{e4}"] {
+            assert_eq!(from_base64(&base64(text.as_bytes())), Some(text.as_bytes().to_vec()));
+        }
+        assert_eq!(from_base64("a b"), None);
+    }
 
     #[test]
     fn encrypts_as_recorded() {

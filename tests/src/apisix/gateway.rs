@@ -99,7 +99,10 @@ impl Refusal {
             _ => None,
         };
         let (status, content_type, text) = match self {
-            Refusal::Plugin(answer) => (answer.status, plain, String::new()),
+            Refusal::Plugin(Answer { status, message, .. }) => {
+                let body = message.map(|message| format!("{}\n", serde_json::json!({"message": message})));
+                (status, plain, body.unwrap_or_default())
+            }
             Refusal::NoRoute => (404, plain, "{\"error_msg\":\"404 Route Not Found\"}\n".to_owned()),
             Refusal::SplitToNowhere(id) => (
                 500,

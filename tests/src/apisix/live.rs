@@ -14,9 +14,11 @@ use super::kind::Kind;
 use super::references::References;
 use super::store::Store;
 
+mod access;
 pub(crate) mod answers;
 pub(crate) mod balancer;
 pub(crate) mod checks;
+pub(crate) mod consumers;
 pub(crate) mod facts;
 mod global;
 pub(crate) mod health;
@@ -29,9 +31,10 @@ mod turns;
 pub(crate) mod upstream;
 
 use answers::Answer;
+use consumers::{Caller, Consumers};
 use facts::Facts;
 use global::GlobalRules;
-use plugins::Plugins;
+use plugins::{Layers, Plugins};
 use rewrite::ProxyRewrite;
 use route::Route;
 use router::Router;
@@ -47,6 +50,7 @@ pub(crate) struct Live {
     upstreams: HashMap<String, Arc<Upstream>>,
     plugin_configs: HashMap<String, Arc<Plugins>>,
     global: GlobalRules,
+    consumers: Consumers,
     pub(crate) certificates: Certificates,
 }
 
@@ -69,6 +73,7 @@ pub(crate) struct Decision {
     pub(crate) timeouts: Timeouts,
     pub(crate) websocket: bool,
     pub(crate) rewrite: Option<ProxyRewrite>,
+    pub(crate) caller: Caller,
 }
 
 /// Why a request goes nowhere.
@@ -108,13 +113,9 @@ impl Live {
             Kind::PluginConfig => put(&mut self.plugin_configs, id, with_id(value).map(Plugins::new)),
             Kind::GlobalRule => self.global.refresh(id, with_id(value)),
             Kind::Ssl => self.certificates.refresh(id, value),
-            Kind::Consumer
-            | Kind::Credential
-            | Kind::ConsumerGroup
-            | Kind::PluginMetadata
-            | Kind::Secret
-            | Kind::Proto
-            | Kind::StreamRoute => {}
+            Kind::Consumer | Kind::Credential => self.consumers.refresh(kind, id, value),
+            Kind::ConsumerGroup => self.consumers.refresh_group(id, with_id(value)),
+            Kind::PluginMetadata | Kind::Secret | Kind::Proto | Kind::StreamRoute => {}
         }
     }
 
@@ -141,44 +142,74 @@ impl Live {
     pub(crate) fn decide(&self, facts: &Facts<'_>) -> Result<Decision, NoDecision> {
         let Some(route) = self.router.find(facts) else {
             // Global rules run for what has no route as well.
+            self.of_everybody(&|name| facts.variable(name))?;
             self.diverted(None, facts)?;
             return Err(NoDecision::NoRoute);
         };
-        let layers = self.layers(route)?;
+        let (layers, service) = self.layers(route)?;
         let variable = |name: &str| route.variable(facts, name);
+        let mut caller = self.of_everybody(&variable)?;
         let diverted = self.diverted(Some(route), facts)?;
-        if let Some(answer) = answers::answer(layers.plugins(), &variable) {
+        if let Some(answer) = answers::abort(&layers, &variable) {
             return Err(NoDecision::Answered(answer));
         }
-        let split = plugins::first(layers.plugins(), |plugins| plugins.split.as_ref());
+        let authenticated = self.consumers.authenticate(&layers, &mut caller, &variable);
+        authenticated.map_err(NoDecision::Answered)?;
+        let variable = |name: &str| caller.variable(name).or_else(|| route.variable(facts, name));
+        let layers = self.consumers.over(&caller, &layers).map_err(NoDecision::Answered)?;
+        let answer = answers::answer(&layers, &variable).or_else(|| access::answer(&layers, &variable));
+        if let Some(answer) = answer {
+            return Err(NoDecision::Answered(answer));
+        }
+        let split = layers.first(|plugins| plugins.split.as_ref());
         let split = split.and_then(|split| split.running(&variable));
         let chosen = split.map_or(Ok(None), |split| split.choose(&variable, &self.upstreams))?;
         // What the route's own plugin says comes last, and so wins.
         let upstream = match chosen.or(diverted).unwrap_or(Destination::Own) {
-            Destination::Own => self.upstream_of(route, layers.service)?,
+            Destination::Own => self.upstream_of(route, service)?,
             Destination::Id(id) => self.upstreams.get(&id).cloned().ok_or(NoDecision::NoUpstream)?,
             Destination::Inline(upstream) => upstream,
         };
-        let rewrite = plugins::first(layers.plugins(), |plugins| plugins.rewrite.as_ref());
+        let rewrite = layers.first(|plugins| plugins.rewrite.as_ref());
         Ok(Decision {
             route_id: route.id.clone(),
             timeouts: route.timeouts.unwrap_or(upstream.timeouts),
-            websocket: route.websocket.or(layers.service.map(|service| service.websocket)) == Some(true),
+            websocket: route.websocket.or(service.map(|service| service.websocket)) == Some(true),
             upstream,
             rewrite: rewrite.and_then(|rewrite| rewrite.running(&variable)).cloned(),
+            caller: caller.clone(),
         })
     }
 
-    fn layers<'a>(&'a self, route: &'a Route) -> Result<Layers<'a>, NoDecision> {
+    /// Where a route takes plugins from, and its service.
+    fn layers<'a>(&'a self, route: &'a Route) -> Result<(Layers<'a>, Option<&'a Service>), NoDecision> {
         let config = route.plugin_config_id.as_ref();
         let config = config.map(|id| self.plugin_configs.get(id).ok_or(NoDecision::NoPluginConfig));
+        let config = config.transpose()?.map(Arc::as_ref);
         let service = route.service_id.as_ref();
         let service = service.map(|id| self.services.get(id).ok_or(NoDecision::NoService));
-        Ok(Layers {
-            route,
-            config: config.transpose()?.map(Arc::as_ref),
-            service: service.transpose()?.map(Arc::as_ref),
-        })
+        let service = service.transpose()?.map(Arc::as_ref);
+        let of_service = service.map(|service| &service.plugins);
+        let layers = [Some(&route.plugins), config, of_service];
+        Ok((layers.into_iter().flatten().collect(), service))
+    }
+
+    /// What global rules ask of a request: who calls, and how often.
+    fn of_everybody(&self, variable: &dyn Fn(&str) -> Option<String>) -> Result<Caller, NoDecision> {
+        let mut caller = Caller::default();
+        let layers = [
+            self.global.with(|plugins| plugins.basic_auth.as_ref()),
+            self.global.with(|plugins| plugins.key_auth.as_ref()),
+        ];
+        for layers in layers {
+            let authenticated = self.consumers.authenticate(&layers, &mut caller, variable);
+            authenticated.map_err(NoDecision::Answered)?;
+        }
+        let limits = self.global.with(|plugins| plugins.limit.as_ref());
+        match access::answer(&limits, variable) {
+            Some(answer) => Err(NoDecision::Answered(answer)),
+            None => Ok(caller),
+        }
     }
 
     /// Where the global rules send a request; none if they say nothing.
@@ -232,23 +263,6 @@ impl Live {
             }
         }
         Err(NoDecision::NothingConfigured)
-    }
-}
-
-/// A route and what it takes plugins from.
-struct Layers<'a> {
-    route: &'a Route,
-    config: Option<&'a Plugins>,
-    service: Option<&'a Service>,
-}
-
-impl<'a> Layers<'a> {
-    fn plugins(&self) -> [Option<&'a Plugins>; 3] {
-        [
-            Some(&self.route.plugins),
-            self.config,
-            self.service.map(|service| &service.plugins),
-        ]
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result};
 use hubline::model::{
     Backend, BackendSettings, ClusterInfo, Endpoint, EndpointSet, EndpointState, GroupKind, HostName, Key, PathMatch,
-    Port, Protocol, Resource, ResourceKind, Route, Service, ServicePort, TrafficPolicy,
+    Plugin, Port, Protocol, Resource, ResourceKind, Route, SecretText, Service, ServicePort, TrafficPolicy,
 };
 use hubline::wire::{EncodedResource, proto};
 use prost::Message;
@@ -51,6 +51,20 @@ impl App {
     /// When the host is none.
     pub fn route(&self) -> Result<(Key, EncodedResource)> {
         self.route_to(&[self])
+    }
+
+    /// The route with plugins of its own and shared ones.
+    ///
+    /// # Errors
+    /// When the host is none.
+    pub fn guarded_route(&self, plugins: Vec<Plugin>, sets: Vec<Key>) -> Result<(Key, EncodedResource)> {
+        let (key, encoded) = self.route()?;
+        let Ok(Some(Resource::Route(mut route))) = encoded.decode()?.resource else {
+            anyhow::bail!("a route is none")
+        };
+        route.plugins = plugins;
+        route.plugin_sets = sets;
+        Ok(resource(key, &Resource::Route(route)))
     }
 
     /// The route with the services of these apps, in equal shares.
@@ -135,6 +149,21 @@ impl App {
     pub fn resources(&self) -> Result<[(Key, EncodedResource); 3]> {
         Ok([self.route()?, self.service()?, self.endpoints()?])
     }
+}
+
+/// A plugin.
+#[must_use]
+pub fn plugin(name: &str, config: &serde_json::Value) -> Plugin {
+    Plugin {
+        name: name.to_owned(),
+        config: SecretText::new(config.to_string()),
+    }
+}
+
+/// Any resource as it travels.
+#[must_use]
+pub fn resource(key: Key, resource: &Resource) -> (Key, EncodedResource) {
+    encoded(key, resource)
 }
 
 /// Facts of a cluster: by which address its agent's echo is reached.

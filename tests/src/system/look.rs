@@ -45,6 +45,36 @@ impl System {
         Ok(Answer { status, backend })
     }
 
+    /// Asks the gateway for `http://HOST/` with a header; gives the status, and what the backend was asked if one was.
+    ///
+    /// # Errors
+    /// When the gateway itself cannot be reached.
+    pub async fn get_with(&self, host: &str, header: (&str, &str)) -> Result<(u16, Option<Echo>)> {
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+        let request = client.get(&self.gateway).header(HOST, host);
+        let response = request.header(header.0, header.1).send().await?;
+        let status = response.status().as_u16();
+        Ok((status, response.json().await.ok()))
+    }
+
+    /// Waits until the gateway answers `http://HOST/` with a header as wanted.
+    ///
+    /// # Errors
+    /// With the last status, when it does not in [`PATIENCE`].
+    pub async fn until_gateway(&self, host: &str, header: (&str, &str), wanted: impl Fn(u16) -> bool) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (status, _) = self.get_with(host, header).await?;
+            if wanted(status) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("http://{host}/ still answers {status} after {PATIENCE:?}");
+            }
+            sleep(POLL).await;
+        }
+    }
+
     /// Waits until the gateway's answer for `http://HOST/PATH` is as wanted.
     ///
     /// # Errors

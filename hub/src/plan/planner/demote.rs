@@ -29,6 +29,6 @@ impl Planner {
                 _ => drop(dirty.shared.insert(key.clone())),
             }
         }
-        self.render(dirty)
+        self.render(dirty).into()
     }
 }

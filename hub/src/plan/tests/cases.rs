@@ -1,6 +1,7 @@
 //! Single cases: what one change costs, and what happens to what is wrong.
 
-use hubline::model::{GlobalRule, Resource, ResourceKind, Timeouts};
+use hubline::model::{Consumer, GlobalRule, PluginSet, Resource, ResourceKind, Route, Timeouts};
+use serde_json::json;
 
 use super::routings;
 use super::world::*;
@@ -201,16 +202,162 @@ fn a_certificate_shows_only_for_the_names_it_holds() {
     assert!(problem.message.starts_with(begin), "{}", problem.message);
 }
 
+fn consumer(key_value: &str) -> Resource {
+    Resource::from(Consumer {
+        plugins: vec![named("key-auth", &json!({"key": key_value}))],
+        created: None,
+    })
+}
+
+fn kinds(changed: &[(crate::object::ObjectId, bool)]) -> Vec<(ObjectKind, bool)> {
+    changed.iter().map(|(id, there)| (id.kind, *there)).collect()
+}
+
+#[test]
+fn a_consumer_is_one_object_whatever_the_number_of_routes() {
+    use ObjectKind::{Consumer, ConsumerGroup};
+    let mut world = World::new();
+    for name in ["one", "two", "three"] {
+        let guarded = Route {
+            plugins: vec![named("key-auth", &json!({}))],
+            ..route(&format!("{name}.b"), &[prefix("/")], &[])
+        };
+        world.put(&key(ResourceKind::Route, name), guarded.into());
+    }
+    let restricted = |world: &World| {
+        let bodies = world.objects.values().map(|object| object.body.expose());
+        bodies.filter(|body| body.contains("consumer_group_id")).count()
+    };
+    assert_eq!(restricted(&world), 3, "also where there is no consumer");
+    let jack = key(ResourceKind::Consumer, "jack");
+    let rose = key(ResourceKind::Consumer, "rose");
+    let changed = world.put(&jack, consumer("one"));
+    assert_eq!(kinds(&changed), [(ConsumerGroup, true), (Consumer, true)]);
+    assert_eq!(kinds(&world.put(&rose, consumer("two"))), [(Consumer, true)]);
+    assert_eq!(kinds(&world.put(&rose, consumer("three"))), [(Consumer, true)]);
+    // A consumer that has nothing left is no object, and one that is none makes no group.
+    assert_eq!(kinds(&world.put(&rose, consumer("one"))), [(Consumer, false)]);
+    world.apply(&cluster("a"), &[gone(&rose)]);
+    let changed = world.apply(&cluster("a"), &[gone(&jack)]).objects;
+    let gone: Vec<_> = changed.iter().map(|(id, object)| (id.kind, object.is_some())).collect();
+    assert_eq!(gone, [(ConsumerGroup, false), (Consumer, false)]);
+    assert_eq!(restricted(&world), 3);
+}
+
+/// Names follow the consumers that come and go, on routes and in what they share.
+#[test]
+fn a_name_means_a_consumer_as_soon_as_it_is_there() {
+    let mut world = World::new();
+    let shared = PluginSet {
+        plugins: vec![named("basic-auth", &json!({"anonymous_consumer": "shop_jack"}))],
+    };
+    world.put(&key(ResourceKind::PluginSet, "shared"), Resource::PluginSet(shared));
+    let whitelist = json!({"whitelist": ["shop_jack"]});
+    let named_there = Route {
+        plugins: vec![named("consumer-restriction", &whitelist), named("key-auth", &json!({}))],
+        ..route("one.b", &[prefix("/")], &[])
+    };
+    let sharing = Route {
+        plugin_sets: vec![key(ResourceKind::PluginSet, "shared")],
+        ..route("two.b", &[prefix("/")], &[])
+    };
+    world.put(&key(ResourceKind::Route, "one"), named_there.into());
+    world.put(&key(ResourceKind::Route, "two"), sharing.into());
+    let naming = |world: &World, part: &str| {
+        let objects = world.objects.values();
+        let kinds = objects.filter(|object| object.body.expose().contains(part));
+        kinds.map(|object| object.id.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(naming(&world, "-nobody"), [ObjectKind::Route]);
+    assert_eq!(world.problems.len(), 2);
+    let jack = key(ResourceKind::Consumer, "jack");
+    world.put(&jack, consumer("one"));
+    let id = world.objects.keys().find(|id| id.kind == ObjectKind::Consumer).cloned();
+    let id = id.unwrap().id.to_string();
+    use ObjectKind::{Consumer, PluginConfig, Route as Routes};
+    assert_eq!(naming(&world, &id), [PluginConfig, Consumer, Routes]);
+    assert!(world.problems.is_empty(), "{:?}", world.problems);
+    world.apply(&cluster("a"), &[gone(&jack)]);
+    assert_eq!(naming(&world, &id), []);
+    assert_eq!(naming(&world, "-nobody"), [Routes]);
+}
+
+/// APISIX counts by the group's name alone, whosever it is.
+#[test]
+fn a_group_that_counts_together_is_of_one_cluster() {
+    let counted = |host: &str| Route {
+        plugins: vec![named(
+            "limit-count",
+            &json!({"count": 1, "time_window": 1, "group": "all"}),
+        )],
+        ..route(host, &[prefix("/")], &[])
+    };
+    let mut world = World::new();
+    for (on, host) in [("a", "a.b"), ("b", "c.d")] {
+        let change = put(&key(ResourceKind::Route, "one"), counted(host).into());
+        world.apply(&cluster(on), &[change]);
+    }
+    let groups = world.objects.values().map(|object| {
+        let body: serde_json::Value = serde_json::from_str(object.body.expose()).unwrap();
+        body["plugins"]["limit-count"]["group"].as_str().unwrap().to_owned()
+    });
+    let groups: std::collections::BTreeSet<_> = groups.collect();
+    assert_eq!(groups.len(), 2, "{groups:?}");
+    assert!(groups.iter().all(|group| group.ends_with("-all")), "{groups:?}");
+}
+
+/// It is written before the routes that name it.
+#[test]
+fn shared_plugins_are_confined_by_themselves() {
+    let mut world = World::new();
+    let set = key(ResourceKind::PluginSet, "shared");
+    let sharing = Route {
+        plugin_sets: vec![set.clone()],
+        ..route("two.b", &[prefix("/")], &[])
+    };
+    world.put(&key(ResourceKind::Route, "two"), sharing.into());
+    let table = [
+        (json!({"limit-count": {}}), false),
+        (json!({"key-auth": {}}), true),
+        (json!({"jwe-decrypt": {}}), true),
+    ];
+    for (plugins, confined) in table {
+        let plugins = plugins.as_object().unwrap().iter();
+        let shared = PluginSet {
+            plugins: plugins.map(|(name, config)| named(name, config)).collect(),
+        };
+        world.put(&set, Resource::PluginSet(shared));
+        let config = world.objects.values().find(|it| it.id.kind == ObjectKind::PluginConfig);
+        // The set goes with the last route that names it, as one does that is closed.
+        let found = config.is_none_or(|it| it.body.expose().contains("consumer_group_id"));
+        assert_eq!(found, confined);
+    }
+}
+
 #[test]
 fn global_rules_need_a_grant() {
     let mut world = World::new();
-    let rule = Resource::GlobalRule(GlobalRule {
+    let rule = Resource::from(GlobalRule {
         plugins: vec![plugin("{}")],
+        metadata: Vec::new(),
+        created: None,
     });
     let key = key(ResourceKind::GlobalRule, "all");
-    world.apply(&cluster("b"), &[put(&key, rule.clone())]);
+    world.apply(&cluster("c"), &[put(&key, rule.clone())]);
     assert!(world.objects.is_empty());
     assert_eq!(world.problems.values().next().unwrap()[0].reason, "NotGranted");
-    // The world grants them to cluster a.
+    // The world grants them to clusters a and b.
     assert_eq!(world.put(&key, rule).len(), 1);
+    // Who loses it loses what it made, and gets it back with it.
+    let of = |names: &[&str]| names.iter().map(|name| cluster(name)).collect();
+    assert_eq!(world.grant(of(&[])).objects.len(), 1);
+    assert!(world.objects.is_empty());
+    world.grant(of(&["c"]));
+    assert_eq!(world.objects.len(), 1);
+    let refused = world
+        .problems
+        .keys()
+        .map(|key| key.cluster.as_str())
+        .collect::<Vec<_>>();
+    assert_eq!(refused, ["a"]);
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use hubline::model::*;
 use hubline::tls::{Authority, Issued};
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::world::*;
 
@@ -47,6 +48,66 @@ fn plugins() -> impl Strategy<Value = Vec<Plugin>> {
     prop::option::of(plugin).prop_map(|plugin| plugin.into_iter().collect())
 }
 
+/// Credentials that are few, so that several consumers have the same.
+fn consumers() -> impl Strategy<Value = Resource> {
+    let key = prop::option::of(prop::sample::select(&["k1", "k2"][..]));
+    let user = prop::option::of(prop::sample::select(&["u1", "u2"][..]));
+    (key, user, prop::option::of(1..3_u8), created()).prop_map(|(key, user, count, created)| {
+        let key = key.map(|key| named("key-auth", &json!({"key": key})));
+        let user = user.map(|user| named("basic-auth", &json!({"username": user, "password": "p"})));
+        let limit = count.map(|count| named("limit-count", &json!({"count": count, "time_window": 60})));
+        let plugins = user.into_iter().chain(key).chain(limit);
+        Resource::from(Consumer {
+            plugins: plugins.collect(),
+            created,
+        })
+    })
+}
+
+/// Plugins of routes and sets that have to do with consumers: names that are there or not, what cannot be combined.
+fn guards() -> impl Strategy<Value = Vec<Plugin>> {
+    let configs = [
+        ("key-auth", json!({})),
+        ("key-auth", json!({"anonymous_consumer": "shop_one"})),
+        ("basic-auth", json!({"anonymous_consumer": "shop_two"})),
+        ("basic-auth", json!({"_meta": {"filter": [["uri", "==", "/x"]]}})),
+        ("consumer-restriction", json!({"whitelist": ["shop_one", "shop_four"]})),
+        ("consumer-restriction", json!({"blacklist": ["shop_two"]})),
+        ("consumer-restriction", json!({"type": "route_id", "whitelist": ["x"]})),
+        ("redirect", json!({"http_to_https": true})),
+    ];
+    let plugins: Vec<_> = configs.iter().map(|(name, config)| named(name, config)).collect();
+    prop::sample::subsequence(plugins, 0..=2).prop_map(|mut plugins| {
+        plugins.sort_by(|one, other| one.name.cmp(&other.name));
+        plugins.dedup_by(|one, other| one.name == other.name);
+        plugins
+    })
+}
+
+fn global_rules() -> impl Strategy<Value = Resource> {
+    let configs = [
+        ("cors", json!({})),
+        ("cors", json!({"allow_origins": "http://a.b"})),
+        ("key-auth", json!({"anonymous_consumer": "shop_one"})),
+        ("redirect", json!({"http_to_https": true})),
+    ];
+    let plugins: Vec<_> = configs.iter().map(|(name, config)| named(name, config)).collect();
+    (
+        prop::sample::subsequence(plugins, 0..=2),
+        prop::bool::weighted(0.1),
+        created(),
+    )
+        .prop_map(|(mut plugins, metadata, created)| {
+            plugins.dedup_by(|one, other| one.name == other.name);
+            let metadata = metadata.then(|| named("cors", &json!({})));
+            Resource::from(GlobalRule {
+                plugins,
+                metadata: metadata.into_iter().collect(),
+                created,
+            })
+        })
+}
+
 fn backends(counts: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Vec<Backend>> {
     let backend = |name: &str| Backend {
         service: key(ResourceKind::Service, name),
@@ -81,7 +142,7 @@ fn conditions() -> impl Strategy<Value = Vec<Condition>> {
 fn routes() -> impl Strategy<Value = Resource> {
     let sets = prop::sample::subsequence(NAMES.to_vec(), 0..=2);
     let methods = prop::sample::subsequence(vec!["GET", "POST"], 0..=1);
-    let parts = (hosts(0), paths(), backends(0..=2), sets, plugins());
+    let parts = (hosts(0), paths(), backends(0..=2), sets, guards());
     (parts, methods, conditions(), created(), prop::bool::ANY).prop_map(
         |((hosts, paths, backends, sets, plugins), methods, conditions, created, websocket)| {
             Resource::from(Route {
@@ -224,15 +285,11 @@ fn good(kind: ResourceKind, name: &'static str) -> BoxedStrategy<Resource> {
         ResourceKind::Service => services(name).boxed(),
         ResourceKind::EndpointSet => endpoint_sets().boxed(),
         ResourceKind::Certificate => certificates().boxed(),
-        ResourceKind::Consumer => plugins()
-            .prop_map(|plugins| Resource::Consumer(Consumer { plugins }))
-            .boxed(),
-        ResourceKind::PluginSet => plugins()
+        ResourceKind::Consumer => consumers().boxed(),
+        ResourceKind::PluginSet => guards()
             .prop_map(|plugins| Resource::PluginSet(PluginSet { plugins }))
             .boxed(),
-        ResourceKind::GlobalRule => plugins()
-            .prop_map(|plugins| Resource::GlobalRule(GlobalRule { plugins }))
-            .boxed(),
+        ResourceKind::GlobalRule => global_rules().boxed(),
         ResourceKind::Node => nodes().boxed(),
         ResourceKind::Export => prop::option::of(0..2_u32)
             .prop_map(|weight| Resource::Export(Export { weight }))
@@ -252,11 +309,11 @@ fn good(kind: ResourceKind, name: &'static str) -> BoxedStrategy<Resource> {
 
 /// A kind, by how much there is to say of it.
 pub(super) fn kind() -> impl Strategy<Value = ResourceKind> {
-    use ResourceKind::{Certificate, EndpointSet, GlobalRule, PluginSet, Route, Service, StreamRoute};
+    use ResourceKind::{Certificate, Consumer, EndpointSet, GlobalRule, PluginSet, Route, Service, StreamRoute};
     prop_oneof![
         5 => Just(Route),
         4 => Just(Service),
-        5 => prop::sample::select(&[StreamRoute, EndpointSet, Certificate, PluginSet, GlobalRule][..]),
+        5 => prop::sample::select(&[StreamRoute, EndpointSet, Certificate, Consumer, PluginSet, GlobalRule][..]),
         8 => prop::sample::select(&KINDS[..]),
     ]
 }
@@ -289,11 +346,9 @@ fn faults(kind: ResourceKind) -> usize {
     match kind {
         ResourceKind::Route => 5,
         ResourceKind::StreamRoute => 2,
-        ResourceKind::Service
-        | ResourceKind::Certificate
-        | ResourceKind::Consumer
-        | ResourceKind::PluginSet
-        | ResourceKind::GlobalRule => 1,
+        ResourceKind::Service | ResourceKind::Certificate | ResourceKind::PluginSet => 1,
+        ResourceKind::Consumer => 3,
+        ResourceKind::GlobalRule => 2,
         _ => 0,
     }
 }
@@ -318,9 +373,20 @@ fn spoil(good: Resource, which: usize) -> Resource {
             certificate.chain.truncate(100);
             Resource::Certificate(certificate)
         }
-        Resource::Consumer(_) => Resource::Consumer(Consumer { plugins: broken }),
+        Resource::Consumer(mut consumer) => {
+            consumer.plugins = match which {
+                0 => broken,
+                1 => vec![named("key-auth", &json!({"key": "$env://KEY"}))],
+                _ => vec![named("consumer-restriction", &json!({"blacklist": ["x"]}))],
+            };
+            Resource::Consumer(consumer)
+        }
         Resource::PluginSet(_) => Resource::PluginSet(PluginSet { plugins: broken }),
-        Resource::GlobalRule(_) => Resource::GlobalRule(GlobalRule { plugins: broken }),
+        Resource::GlobalRule(mut rule) => {
+            let split = vec![named("traffic-split", &json!({}))];
+            rule.plugins = if which == 0 { broken } else { split };
+            Resource::GlobalRule(rule)
+        }
         other => other,
     }
 }

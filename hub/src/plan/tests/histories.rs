@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hubline::model::{Completeness, GlobalKey, Group, Key, Resource, ResourceKind};
+use hubline::model::{ClusterId, Completeness, GlobalKey, Group, Key, Resource, ResourceKind};
 use hubline::wire::{EncodedResource, Epoch, Names, Scope};
 use proptest::prelude::*;
 
@@ -36,6 +36,8 @@ enum Happening {
     Paths(u8),
     /// Of a service or its endpoints something is demoted, or is no longer.
     Demote(usize, u8),
+    /// Which clusters may set plugins for everybody's traffic, as bits.
+    Grants(u8),
     Restart,
 }
 
@@ -49,6 +51,7 @@ fn happening() -> impl Strategy<Value = (usize, Happening)> {
         4 => (prop::sample::select(&KINDS[..]), 0..3_usize).prop_map(|(kind, which)| Happening::ToggleReading(kind, which)),
         2 => (0..routings::VARIANTS).prop_map(Happening::Paths),
         3 => (0..3_usize, 0..DEMOTIONS).prop_map(|(which, what)| Happening::Demote(which, what)),
+        2 => (0..8_u8).prop_map(Happening::Grants),
         1 => Just(Happening::Restart),
     ];
     (0..CLUSTERS.len(), happening)
@@ -183,6 +186,7 @@ fn demoted(what: u8) -> (Option<Demoted>, Option<Demoted>) {
 /// A hub with all its clusters.
 struct Hub {
     demotions: Demotions,
+    grants: BTreeSet<ClusterId>,
     sides: Vec<Side>,
     world: World,
     hits: BTreeMap<String, usize>,
@@ -193,6 +197,7 @@ impl Hub {
     fn new(unread: Option<ResourceKind>) -> Self {
         let mut hub = Self {
             demotions: Demotions::new(),
+            grants: [cluster("a"), cluster("b")].into(),
             sides: (0..CLUSTERS.len()).map(Side::new).collect(),
             world: World::new(),
             hits: BTreeMap::new(),
@@ -284,6 +289,7 @@ impl Hub {
             Happening::ToggleReading(kind, which) => self.toggle_reading(at, kind, which),
             Happening::Paths(variant) => self.paths(at, variant),
             Happening::Demote(which, what) => self.demote(at, which, what),
+            Happening::Grants(bits) => self.grant(bits),
             Happening::Restart => {
                 self.restart();
                 assert_eq!(self.world.objects, before, "a restart changes nothing");
@@ -354,6 +360,18 @@ impl Hub {
         }
     }
 
+    fn grant(&mut self, bits: u8) {
+        let granted = CLUSTERS.iter().enumerate().filter(|(at, _)| bits & (1 << at) != 0);
+        self.grants = granted.map(|(_, name)| cluster(name)).collect();
+        let output = self.world.grant(self.grants.clone());
+        if !output.objects.is_empty() {
+            self.hit("grants changed objects");
+        }
+        if output.objects.iter().any(|(id, _)| id.kind == ObjectKind::Route) {
+            self.hit("grants changed routes");
+        }
+    }
+
     /// The hub comes back from its disk, and then its agents do.
     fn restart(&mut self) {
         let before = std::mem::replace(&mut self.world, World::new());
@@ -376,6 +394,7 @@ impl Hub {
     fn planned_from_nothing(&self) -> World {
         let mut world = World::new();
         world.demote(self.demotions.clone());
+        world.grant(self.grants.clone());
         for side in self.sides.iter().rev() {
             let mut changes = side.changes();
             changes.reverse();

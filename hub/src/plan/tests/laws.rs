@@ -110,7 +110,8 @@ fn named_ids(body: &str) -> Vec<String> {
     fn collect(value: &serde_json::Value, ids: &mut Vec<String>) {
         match value {
             serde_json::Value::Object(fields) => {
-                for (field, value) in fields {
+                // Labels are texts for people.
+                for (field, value) in fields.iter().filter(|(field, _)| *field != "labels") {
                     if let (true, Some(id)) = (field.ends_with("_id"), value.as_str()) {
                         ids.push(id.to_owned());
                     }

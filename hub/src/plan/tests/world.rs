@@ -1,6 +1,6 @@
 //! A hub in small: federation and planner together, and what a sink would have been told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hubline::model::*;
@@ -23,7 +23,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
-        let grants = [cluster("a")].into();
+        let grants = [cluster("a"), cluster("b")].into();
         Self {
             federation: Federation::new(),
             planner: Planner::new(PlanOptions {
@@ -44,6 +44,11 @@ impl World {
 
     pub(super) fn reach(&mut self, cluster: &ClusterId, routing: Routing) -> PlanOutput {
         let output = self.planner.reach([(cluster.clone(), routing)]);
+        self.fold(output)
+    }
+
+    pub(super) fn grant(&mut self, grants: BTreeSet<ClusterId>) -> PlanOutput {
+        let output = self.planner.grant(grants);
         self.fold(output)
     }
 
@@ -72,7 +77,10 @@ impl World {
     /// What there is of claims that several make.
     pub(super) fn conflicts(&self) -> Vec<&'static str> {
         let mut seen = Vec::new();
-        for (_, claimants) in self.federation.conflicts() {
+        for (claim, claimants) in self.federation.conflicts() {
+            if matches!(claim, crate::federate::Claim::Credential(_)) {
+                seen.push("a credential is claimed twice");
+            }
             let clusters: std::collections::BTreeSet<_> = claimants.iter().map(|key| &key.cluster).collect();
             let several = clusters.len() > 1;
             seen.push(if several {
@@ -160,6 +168,13 @@ pub(super) fn plugin(config: &str) -> Plugin {
     Plugin {
         name: "redirect".to_owned(),
         config: SecretText::new(config.to_owned()),
+    }
+}
+
+pub(super) fn named(name: &str, config: &serde_json::Value) -> Plugin {
+    Plugin {
+        name: name.to_owned(),
+        config: SecretText::new(config.to_string()),
     }
 }
 

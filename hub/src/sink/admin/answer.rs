@@ -85,6 +85,9 @@ impl Answer {
             400 if said.starts_with("failed to fetch ") => SinkError::Busy { status },
             // Until the other rule is gone, which may be on its way.
             400 if said.contains("already exists in global rule") => SinkError::InUse { message },
+            // Newer versions look for another consumer with the credential (`check_duplicate_key` in `apisix/consumer.lua`),
+            // which may be on its way out.
+            400 if said.starts_with("duplicate ") && said.contains(" found with ") => SinkError::InUse { message },
             413 | 400 | 405 | 422 => SinkError::Refused { status, message },
             429 | 500..=599 => SinkError::Busy { status },
             _ => SinkError::Malformed {
@@ -154,6 +157,11 @@ mod tests {
             (
                 400,
                 r#"{"error_msg":"plugin 'prometheus' already exists in global rule with id '1'"}"#,
+                "in-use",
+            ),
+            (
+                400,
+                r#"{"error_msg":"duplicate key of plugin key-auth found with consumer: hl-1"}"#,
                 "in-use",
             ),
             (400, r#"{"error_msg":"unknown plugin [nosuch]"}"#, "refused"),

@@ -77,15 +77,8 @@ impl Checks {
             message: "the body is no JSON".to_owned(),
         })?;
         self.check_plugins(kind, &body)?;
-        let (body, text) = if kind == ObjectKind::Consumer {
-            let body = without_id(body);
-            let text = body.to_string();
-            (body, text)
-        } else {
-            (body, text.to_owned())
-        };
         self.check_schema(kind, &body)?;
-        Ok(text)
+        Ok(text.to_owned())
     }
 
     /// An unknown authentication plugin would leave a route open where the target ignores what it does not know.
@@ -117,14 +110,6 @@ impl Checks {
             })
         })
     }
-}
-
-/// The username is a consumer's id, and its schema has no other.
-fn without_id(mut body: Value) -> Value {
-    if let Some(fields) = body.as_object_mut() {
-        fields.remove("id");
-    }
-    body
 }
 
 /// The Admin API names schemas in the singular.

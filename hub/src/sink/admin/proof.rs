@@ -1,11 +1,12 @@
-//! What has to be true at the target before a diversion is written. The Admin API does not look: it takes a rule that
-//! names a missing upstream, which then answers 500 to every request, and APISIX runs neither of two rules with
-//! `traffic-split` (`reference/apisix.md`).
+//! What has to be true at the target before a global rule is written. The Admin API does not look at all of it: it takes
+//! a rule that names a missing upstream, which then answers 500 to every request, and where it is not asked (etcd,
+//! standalone) APISIX runs neither of two rules with the same plugin (`reference/apisix.md`).
+
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::client::Client;
 use super::{AdminSink, path_of};
 use crate::object::{Object, ObjectKind};
 use crate::sink::SinkError;
@@ -31,41 +32,56 @@ impl AdminSink {
             }
             answer.of_get()?;
         }
-        match foreign_split(&self.client, self.options.timeout, |id| self.ownership.has_our_id(id)).await? {
-            Some(id) => Err(SinkError::ForeignSplit { id }),
+        match self.foreign_with(&plugins_of(rule)).await? {
+            Some((plugin, id)) if plugin == SPLIT => Err(SinkError::ForeignSplit { id }),
+            Some((plugin, id)) => Err(SinkError::ForeignRule { id, plugin }),
             None => Ok(()),
         }
     }
-}
 
-/// Whether a rule is one that has to be proved.
-pub(super) fn is_diversion(object: &Object) -> bool {
-    object.id.kind == ObjectKind::GlobalRule && !object.references.is_empty()
-}
-
-async fn foreign_split(
-    client: &Client,
-    timeout: std::time::Duration,
-    ours: impl Fn(&str) -> bool,
-) -> Result<Option<String>, SinkError> {
-    let answer = client.get("/apisix/admin/global_rules", timeout).await?;
-    if answer.unsupported().is_some() || answer.is_missing_key() {
-        return Ok(None);
+    /// Somebody else's global rule with one of these plugins.
+    async fn foreign_with(&self, plugins: &BTreeSet<String>) -> Result<Option<(String, String)>, SinkError> {
+        let answer = self
+            .client
+            .get("/apisix/admin/global_rules", self.options.timeout)
+            .await?;
+        if answer.unsupported().is_some() || answer.is_missing_key() {
+            return Ok(None);
+        }
+        let body = answer.of_get()?;
+        let listing: Listing = serde_json::from_slice(&body).map_err(|error| SinkError::Malformed {
+            message: format!(
+                "the listing of global_rules, line {} column {}",
+                error.line(),
+                error.column()
+            ),
+        })?;
+        let rules = listing.list.as_array().into_iter().flatten();
+        let mut values = rules.filter_map(|item| item.get("value")?.as_object());
+        Ok(values.find_map(|rule| self.foreign(rule, plugins)))
     }
-    let body = answer.of_get()?;
-    let listing: Listing = serde_json::from_slice(&body).map_err(|error| SinkError::Malformed {
-        message: format!(
-            "the listing of global_rules, line {} column {}",
-            error.line(),
-            error.column()
-        ),
-    })?;
-    let rules = listing.list.as_array().into_iter().flatten();
-    let values = rules.filter_map(|item| item.get("value")?.as_object());
-    let mut foreign = values
-        .filter(|rule| splits(rule))
-        .filter_map(|rule| rule.get("id")?.as_str());
-    Ok(foreign.find(|id| !ours(id)).map(str::to_owned))
+
+    fn foreign(&self, rule: &Map<String, Value>, plugins: &BTreeSet<String>) -> Option<(String, String)> {
+        let id = match rule.get("id")? {
+            Value::String(text) => text.clone(),
+            // Ids may be numbers in APISIX.
+            other => other.to_string(),
+        };
+        let theirs = rule.get("plugins")?.as_object()?;
+        let both = theirs.keys().find(|plugin| plugins.contains(*plugin))?;
+        (!self.ownership.has_our_id(&id)).then(|| (both.clone(), id))
+    }
+}
+
+fn plugins_of(rule: &Object) -> BTreeSet<String> {
+    let body: Value = serde_json::from_str(rule.body.expose()).unwrap_or_default();
+    let plugins = body.get("plugins").and_then(Value::as_object);
+    plugins.into_iter().flat_map(Map::keys).cloned().collect()
+}
+
+/// Whether a rule has to be proved: each of them.
+pub(super) fn is_needed(object: &Object) -> bool {
+    object.id.kind == ObjectKind::GlobalRule
 }
 
 /// Whether a global rule has the plugin of a diversion.

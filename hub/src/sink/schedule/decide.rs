@@ -223,7 +223,8 @@ impl Schedule {
         }
     }
 
-    /// Nothing refers to routes, stream routes and global rules: they go without a grace.
+    /// Nothing refers to routes, stream routes, global rules and consumers: they go without a grace. A consumer that is
+    /// gone must not get in for another two seconds, nor stand in the way of one with the same credential.
     fn condemn(&mut self, id: &ObjectId, now: Instant) {
         self.condemned.entry(id.clone()).or_insert(None);
         self.refused.remove(id);
@@ -231,6 +232,7 @@ impl Schedule {
         match id.kind {
             ObjectKind::Route | ObjectKind::StreamRoute => drop(self.batch_deletes.insert(id.clone())),
             ObjectKind::GlobalRule => self.urgent.push(id.clone(), now),
+            ObjectKind::Consumer => drop(self.deletes.insert(id.clone())),
             _ => self.begin_grace(id, now),
         }
     }

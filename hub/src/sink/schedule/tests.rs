@@ -42,6 +42,43 @@ pub(super) fn want(schedule: &mut Schedule, objects: &[Arc<Object>], at: Instant
     schedule.on_desired(changes, at);
 }
 
+/// Who was thrown out must not get in for another two seconds.
+#[test]
+fn a_consumer_goes_without_a_grace_and_its_group_after_it() {
+    use crate::sink::testing::object;
+    let group = object(
+        ObjectKind::ConsumerGroup,
+        "hl-m",
+        serde_json::json!({"plugins": {}}),
+        &[],
+    );
+    let jack = object(
+        ObjectKind::Consumer,
+        "hl-n",
+        serde_json::json!({"group_id": "hl-m"}),
+        &[&group.id],
+    );
+    let (mut schedule, now) = schedule(&[group.clone(), jack.clone()]);
+    let changes = DesiredChanges {
+        ids: [(group.id.clone(), now), (jack.id.clone(), now)].into(),
+        settled: Arc::new(["hl-".to_owned()].into()),
+        settled_changed: true,
+        ..DesiredChanges::default()
+    };
+    schedule.on_desired(changes, now);
+    let stage = schedule.next_slow(now);
+    let ids: Vec<_> = stage.iter().map(|operation| operation.id().clone()).collect();
+    assert_eq!(ids, [jack.id.clone()], "at once");
+    let results = done(&stage);
+    schedule.on_results(stage, results, now);
+    schedule.tick(now);
+    assert!(schedule.next_slow(now).is_empty(), "the group has its grace");
+    let later = now + schedule.pace.grace;
+    schedule.tick(later);
+    let ids: Vec<_> = schedule.next_slow(later).iter().map(|it| it.id().clone()).collect();
+    assert_eq!(ids, [group.id.clone()]);
+}
+
 #[test]
 fn an_object_is_in_one_lane_at_a_time() {
     let (mut schedule, now) = schedule(&[upstream("a", 1)]);

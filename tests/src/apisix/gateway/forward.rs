@@ -33,7 +33,8 @@ pub(super) async fn forward(
     let upgrade = Upgrade::asked_for(&mut request).filter(|_| decision.websocket);
     let (parts, body) = request.into_parts();
     let rewrite = decision.rewrite.clone().unwrap_or_default();
-    let head = Head::new(&parts, client, upgrade.is_some(), &rewrite);
+    let mut head = Head::new(&parts, client, upgrade.is_some(), &rewrite);
+    head.tell(&decision.caller);
     let for_grpc = decision.upstream.scheme.http2;
     if for_grpc && !head.is_grpc() {
         return Err(Refusal::Page(502));

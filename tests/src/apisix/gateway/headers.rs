@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{Method, Request, Uri};
 
 use super::{Client, ProxyBody};
+use crate::apisix::live::consumers::Caller;
 use crate::apisix::live::facts::authority;
 use crate::apisix::live::rewrite::ProxyRewrite;
 use crate::apisix::live::upstream::{Node, PassHost, Scheme, Upstream};
@@ -41,6 +42,24 @@ impl Head {
             target: rewrite.target(target),
             headers,
             host: rewrite.host.clone().unwrap_or(host),
+        }
+    }
+
+    /// Says who calls, without the credentials that are to be hidden.
+    pub(super) fn tell(&mut self, caller: &Caller) {
+        for hidden in &caller.hidden {
+            self.headers.remove(hidden.as_str());
+        }
+        let Some(consumer) = &caller.consumer else { return };
+        let said = [
+            ("x-consumer-username", Some(&consumer.name)),
+            ("x-consumer-custom-id", consumer.custom_id.as_ref()),
+        ];
+        for (name, value) in said {
+            self.headers.remove(name);
+            if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+                self.headers.insert(HeaderName::from_static(name), value);
+            }
         }
     }
 

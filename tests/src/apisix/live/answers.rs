@@ -4,7 +4,7 @@
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::plugins::{Plugin, Plugins, first};
+use super::plugins::{Layers, Plugin};
 use crate::apisix::expression::{Expression, network};
 
 /// An answer without a backend.
@@ -12,11 +12,23 @@ use crate::apisix::expression::{Expression, network};
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) location: Option<String>,
+    pub(crate) message: Option<String>,
 }
 
 impl Answer {
-    fn plain(status: u16) -> Self {
-        Self { status, location: None }
+    pub(super) fn plain(status: u16) -> Self {
+        Self {
+            status,
+            location: None,
+            message: None,
+        }
+    }
+
+    pub(super) fn with_message(status: u16, message: &str) -> Self {
+        Self {
+            message: Some(message.to_owned()),
+            ..Self::plain(status)
+        }
     }
 }
 
@@ -40,19 +52,23 @@ impl Answers {
     }
 }
 
-/// What the plugins of a route answer, if any does.
-pub(super) fn answer(layers: [Option<&Plugins>; 3], variable: Variable<'_>) -> Option<Answer> {
-    let abort = first(layers, |plugins| plugins.answers.abort.as_ref());
-    let abort = abort.and_then(|plugin| plugin.running(variable)?.answer(variable));
+/// What `fault-injection` answers, which runs before it is known who calls.
+pub(super) fn abort(layers: &Layers<'_>, variable: Variable<'_>) -> Option<Answer> {
+    let plugin = layers.first(|plugins| plugins.answers.abort.as_ref())?;
+    plugin.running(variable)?.answer(variable)
+}
+
+/// What the others answer, if any does.
+pub(super) fn answer(layers: &Layers<'_>, variable: Variable<'_>) -> Option<Answer> {
     let restriction = || {
-        let plugin = first(layers, |plugins| plugins.answers.restriction.as_ref())?;
+        let plugin = layers.first(|plugins| plugins.answers.restriction.as_ref())?;
         plugin.running(variable)?.answer(variable)
     };
     let redirect = || {
-        let plugin = first(layers, |plugins| plugins.answers.redirect.as_ref())?;
+        let plugin = layers.first(|plugins| plugins.answers.redirect.as_ref())?;
         plugin.running(variable)?.answer(variable)
     };
-    abort.or_else(restriction).or_else(redirect)
+    restriction().or_else(redirect)
 }
 
 #[derive(Debug)]
@@ -133,20 +149,20 @@ impl Redirect {
                 308
             };
             return (value("scheme") == "http").then_some(Answer {
-                status,
                 location: Some(location),
+                ..Answer::plain(status)
             });
         }
         // The longer name first, of which the other is the end.
         let uri = self.uri.as_ref()?.replace("$request_uri", &value("request_uri"));
         Some(Answer {
-            status: self.status,
             location: Some(uri.replace("$uri", &value("uri"))),
+            ..Answer::plain(self.status)
         })
     }
 }
 
-fn status(value: &Value) -> Option<u16> {
+pub(super) fn status(value: &Value) -> Option<u16> {
     value.as_u64().and_then(|status| u16::try_from(status).ok())
 }
 
@@ -154,6 +170,7 @@ fn status(value: &Value) -> Option<u16> {
 mod tests {
     use serde_json::json;
 
+    use super::super::plugins::Plugins;
     use super::*;
 
     fn answered(plugins: &Value, method: &str, scheme: &str) -> Option<(u16, Option<String>)> {
@@ -170,7 +187,8 @@ mod tests {
             };
             Some(value.to_owned())
         };
-        let answer = answer([Some(&plugins), None, None], &variable)?;
+        let layers = Layers::from_iter([&plugins]);
+        let answer = abort(&layers, &variable).or_else(|| answer(&layers, &variable))?;
         Some((answer.status, answer.location))
     }
 

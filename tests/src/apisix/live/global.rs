@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::plugins::{Plugin, Plugins};
+use super::plugins::{Layers, Plugin, Plugins};
 use super::split::TrafficSplit;
 
 /// All global rules in force.
@@ -24,8 +24,22 @@ impl GlobalRules {
     }
 
     pub(super) fn split(&self) -> Option<&Plugin<TrafficSplit>> {
-        let mut splits = self.by_id.values().filter_map(|plugins| plugins.split.as_ref());
-        let first = splits.next();
-        first.filter(|_| splits.next().is_none())
+        self.only(|plugins| plugins.split.as_ref())
+    }
+
+    /// The rules whose plugin of that kind runs, as layers.
+    pub(super) fn with<T>(&self, kind: fn(&Plugins) -> Option<&Plugin<T>>) -> Layers<'_> {
+        let rules = self.by_id.values();
+        let mut rules: Vec<_> = rules.filter(|plugins| kind(plugins).is_some()).collect();
+        if rules.len() > 1 {
+            rules.clear();
+        }
+        rules.into_iter().collect()
+    }
+
+    fn only<T>(&self, kind: fn(&Plugins) -> Option<&Plugin<T>>) -> Option<&Plugin<T>> {
+        let mut all = self.by_id.values().filter_map(kind);
+        let first = all.next();
+        first.filter(|_| all.next().is_none())
     }
 }

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
+use super::access::{ConsumerRestriction, LimitCount};
 use super::answers::Answers;
+use super::consumers::{self, Authentication};
 use super::rewrite::ProxyRewrite;
 use super::split::TrafficSplit;
 use crate::apisix::expression::Expression;
@@ -13,6 +15,10 @@ pub(crate) struct Plugins {
     pub(super) split: Option<Plugin<TrafficSplit>>,
     pub(super) rewrite: Option<Plugin<ProxyRewrite>>,
     pub(super) answers: Answers,
+    pub(super) key_auth: Option<Plugin<Authentication>>,
+    pub(super) basic_auth: Option<Plugin<Authentication>>,
+    pub(super) restriction: Option<Plugin<ConsumerRestriction>>,
+    pub(super) limit: Option<Plugin<LimitCount>>,
 }
 
 /// A plugin, and when it runs.
@@ -26,10 +32,15 @@ pub(super) struct Plugin<T> {
 impl Plugins {
     pub(super) fn new(object: &Value) -> Self {
         let plugins = &object["plugins"];
+        let [key_auth, basic_auth] = consumers::plugins_of(plugins);
         Self {
             split: Plugin::named(plugins, "traffic-split", TrafficSplit::new),
             rewrite: Plugin::named(plugins, "proxy-rewrite", ProxyRewrite::new),
             answers: Answers::new(plugins),
+            key_auth,
+            basic_auth,
+            restriction: Plugin::named(plugins, "consumer-restriction", ConsumerRestriction::new),
+            limit: Plugin::named(plugins, "limit-count", LimitCount::new),
         }
     }
 }
@@ -53,11 +64,23 @@ impl<T> Plugin<T> {
     }
 }
 
-/// The first that has a plugin of that kind: of a route, its plugin config and its service the
-/// earlier one replaces the later one's as a whole.
-pub(super) fn first<'a, T>(
-    layers: [Option<&'a Plugins>; 3],
-    kind: fn(&'a Plugins) -> Option<&'a Plugin<T>>,
-) -> Option<&'a Plugin<T>> {
-    layers.into_iter().flatten().find_map(kind)
+/// Objects that a request takes plugins from: the earlier one's goes before the later one's, as a whole.
+#[derive(Clone, Debug)]
+pub(super) struct Layers<'a>(Vec<&'a Plugins>);
+
+impl<'a> Layers<'a> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &&'a Plugins> {
+        self.0.iter()
+    }
+
+    /// The first that has a plugin of that kind.
+    pub(super) fn first<T>(&self, kind: fn(&'a Plugins) -> Option<&'a Plugin<T>>) -> Option<&'a Plugin<T>> {
+        self.0.iter().find_map(|plugins| kind(plugins))
+    }
+}
+
+impl<'a> FromIterator<&'a Plugins> for Layers<'a> {
+    fn from_iter<I: IntoIterator<Item = &'a Plugins>>(layers: I) -> Self {
+        Self(layers.into_iter().collect())
+    }
 }

@@ -44,10 +44,53 @@ impl Hub {
         for kind in problems {
             self.hit(format!("problem: {}", kind.label()));
         }
+        self.note_consumers();
         let holders = self.world.conflicts();
         for what in holders {
             self.hit(what);
         }
+    }
+}
+
+impl Hub {
+    fn note_consumers(&mut self) {
+        let mut seen = BTreeSet::new();
+        for object in self.world.objects.values() {
+            let body = object.body.expose();
+            let words = [
+                (ObjectKind::Route, r#""http_status":503"#, "a route is closed"),
+                (
+                    ObjectKind::Route,
+                    r#""type":"consumer_group_id""#,
+                    "a route lets in consumers of its own cluster alone",
+                ),
+                (
+                    ObjectKind::Route,
+                    r#"["OR",["consumer_group_id""#,
+                    "a route restricts some of them",
+                ),
+            ];
+            let found = words
+                .iter()
+                .filter(|(kind, text, _)| object.id.kind == *kind && body.contains(text));
+            seen.extend(found.map(|(_, _, what)| *what));
+            let causes: BTreeSet<_> = object.causes.iter().map(|cause| &cause.key.cluster).collect();
+            if object.id.kind == ObjectKind::GlobalRule && causes.len() > 1 {
+                seen.insert("two clusters share a rule");
+            }
+        }
+        for problem in self.world.problems.values().flatten() {
+            if problem
+                .message
+                .contains("on everybody's traffic is configured otherwise")
+            {
+                seen.insert("rules conflict");
+            }
+            if problem.reason == "ConsumerNotFound" {
+                seen.insert("no consumer of that name");
+            }
+        }
+        seen.into_iter().for_each(|what| self.hit(what));
     }
 }
 
@@ -79,9 +122,7 @@ fn wanted() -> Vec<String> {
             .into_iter()
             .flat_map(|kind| quarantine.map(|what| format!("{kind} {what}"))),
     );
-    let kinds = ObjectKind::ALL
-        .into_iter()
-        .filter(|kind| !matches!(kind, ObjectKind::Service | ObjectKind::Consumer));
+    let kinds = ObjectKind::ALL.into_iter().filter(|kind| *kind != ObjectKind::Service);
     wanted.extend(
         kinds.flat_map(|kind| ["made", "made again", "gone"].map(|what| format!("{} {what}", kind.collection()))),
     );
@@ -101,6 +142,15 @@ fn wanted() -> Vec<String> {
         "claimed by several of one cluster",
         "the older claim holds",
         "claims without an age",
+        "a credential is claimed twice",
+        "grants changed objects",
+        "grants changed routes",
+        "two clusters share a rule",
+        "rules conflict",
+        "a route is closed",
+        "a route lets in consumers of its own cluster alone",
+        "a route restricts some of them",
+        "no consumer of that name",
     ];
     wanted.extend(others.map(str::to_owned));
     wanted
