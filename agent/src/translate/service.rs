@@ -14,6 +14,7 @@ use hubline::model::{
     TrafficPolicy, Unresolved,
 };
 
+use super::apisix::v1alpha1::backend_traffic_policy;
 use super::apisix::{Made, upstream};
 use super::rendered::{Fault, Rendered};
 use super::{TranslateOptions, endpoints};
@@ -132,6 +133,9 @@ pub(super) fn render(index: &Index, options: &TranslateOptions, name: &Name) -> 
             port(&mut rendered, index, options, name, &reference);
         }
     }
+    if !is_unread(index, name) {
+        backend_traffic_policy::tell(index, &mut rendered, name, index.services.get(name));
+    }
     rendered
 }
 
@@ -178,7 +182,11 @@ fn port(rendered: &mut Rendered, index: &Index, options: &TranslateOptions, name
         Made::Good(settings) => drop(rendered.entries.insert(key, Service { settings, ..model }.into())),
         Made::Unknown => drop(rendered.held_keys.insert(key)),
         Made::Refused => {
-            let message = format!("ApisixUpstream {name} is wrong and says so in its status");
+            let who = match demand.purpose.is_apisix() {
+                true => "ApisixUpstream",
+                false => "the BackendTrafficPolicy for Service",
+            };
+            let message = format!("{who} {name} is wrong and says so in its status");
             let unresolved = model.unresolved.clone().unwrap_or_else(|| {
                 Box::new(Unresolved {
                     reason: "UnsupportedValue".to_owned(),
@@ -203,6 +211,13 @@ fn settings(
         scheme: scheme(port.and_then(|port| port.app_protocol.as_deref()), &demand.purpose),
         ..BackendSettings::default()
     };
+    if !demand.purpose.is_apisix() {
+        let name_of_port = port.map(|port| &*port.name).unwrap_or_default();
+        settings = match backend_traffic_policy::over_service(index, name, name_of_port, settings) {
+            Made::Good(settings) => settings,
+            other => return other,
+        };
+    }
     demand.settings.apply(&mut settings);
     if demand.purpose.is_apisix() {
         return upstream::over_service(index, options, name, port.map(|port| port.number), settings);
