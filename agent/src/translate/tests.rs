@@ -30,8 +30,16 @@ fn translated(input: &Path) -> String {
         ..options()
     };
     let (snapshot, diagnostics) = dry_run(options, directory.path()).unwrap();
-    // What annotations become is mostly configurations of plugins, which count as secrets.
-    let secrets = if name.starts_with("annotation") {
+    // These become configurations of plugins mostly, which count as secrets.
+    let of_plugins = [
+        "annotation",
+        "apisix-consumer",
+        "apisix-global-rule",
+        "consumer",
+        "gateway-proxy",
+        "plugin-config",
+    ];
+    let secrets = if of_plugins.iter().any(|prefix| name.starts_with(prefix)) {
         Secrets::Shown
     } else {
         Secrets::Redacted
