@@ -113,11 +113,11 @@ impl Index {
         std::mem::take(&mut self.faults_changed)
     }
 
-    /// Notes what an object asks for now.
-    pub(crate) fn set_demand(&mut self, user: &ObjectId, demand: Demand) {
-        let services = self.service_users.replace(user, demand.services);
+    /// Notes what an object asks for now; `held` when what was made of it before stays, which needs what it asked for then.
+    pub(crate) fn set_demand(&mut self, user: &ObjectId, demand: Demand, held: bool) {
+        let services = change(&mut self.service_users, user, demand.services, held);
         self.dirty.extend(services.into_iter().map(Unit::Service));
-        for name in self.secret_users.replace(user, demand.certificates) {
+        for name in change(&mut self.secret_users, user, demand.certificates, held) {
             self.released.insert(name.clone());
             self.dirty.insert(Unit::Secret(name));
         }
@@ -125,9 +125,9 @@ impl Index {
         let read = self.secret_readers.replace(user, units(demand.secrets));
         self.released.extend(read);
         drop(self.service_readers.replace(user, units(demand.other_services)));
-        let upstreams = self.upstream_users.replace(user, demand.upstreams);
+        let upstreams = change(&mut self.upstream_users, user, demand.upstreams, held);
         self.dirty.extend(upstreams.into_iter().map(Unit::ApisixUpstream));
-        let configs = self.plugin_config_users.replace(user, demand.plugin_configs);
+        let configs = change(&mut self.plugin_config_users, user, demand.plugin_configs, held);
         self.dirty.extend(configs.into_iter().map(Unit::ApisixPluginConfig));
         let ingresses = self.route_policies.replace(user, demand.route_policies);
         self.dirty.extend(ingresses.into_iter().map(Unit::Ingress));
@@ -411,6 +411,18 @@ impl Index {
             self.dirty.insert(Unit::Cluster);
         }
         self.dirty.insert(Unit::Node(name));
+    }
+}
+
+fn change<T: Clone + PartialEq>(
+    users: &mut Users<T>,
+    user: &ObjectId,
+    uses: BTreeMap<Name, T>,
+    held: bool,
+) -> BTreeSet<Name> {
+    match held {
+        true => users.extend(user, uses),
+        false => users.replace(user, uses),
     }
 }
 

@@ -4,12 +4,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use hubline::model::ClusterId;
 use hubline::program::{Threads, conclude, run_until_stopped, setting};
 use hubline_agent::config::AgentConfig;
 use hubline_agent::pipeline;
+use hubline_agent::source::crd::definitions;
 use hubline_agent::translate::{Secrets, TranslateOptions, dry_run, snapshot_yaml};
 use serde_json::Value;
 
@@ -21,7 +22,8 @@ use serde_json::Value;
     after_help = "Examples:
   hubline-agent run --config /etc/hubline/agent.yaml
   hubline-agent check-config --config agent.yaml
-  hubline-agent translate --cluster room-a ./manifests > room-a.yaml"
+  hubline-agent translate --cluster room-a ./manifests > room-a.yaml
+  hubline-agent crds | kubectl apply --server-side -f -"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -36,6 +38,8 @@ enum Command {
     CheckConfig(Configuration),
     /// Print what a directory of manifests becomes, as YAML; what is wrong with it goes to stderr.
     Translate(Translate),
+    /// Print the CustomResourceDefinitions of the kinds that the agent reads, as YAML.
+    Crds(Crds),
 }
 
 #[derive(Debug, clap::Args)]
@@ -63,6 +67,13 @@ struct Translate {
     show_secrets: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct Crds {
+    /// Write a file for each into this directory instead.
+    #[arg(long, value_name = "DIRECTORY")]
+    directory: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
     hubline::tls::install_provider();
     conclude(execute(Arguments::parse().command))
@@ -73,6 +84,7 @@ fn execute(command: Command) -> Result<()> {
         Command::Run(configuration) => run(configuration),
         Command::CheckConfig(configuration) => check_config(configuration),
         Command::Translate(translate) => print_translation(translate),
+        Command::Crds(crds) => print_definitions(crds.directory.as_deref()),
     }
 }
 
@@ -97,6 +109,19 @@ fn print_translation(translate: Translate) -> Result<()> {
     };
     let yaml = translation(options, &translate.directory, translate.show_secrets)?;
     Ok(io::stdout().write_all(yaml.as_bytes())?)
+}
+
+fn print_definitions(directory: Option<&Path>) -> Result<()> {
+    let definitions = definitions()?;
+    if let Some(directory) = directory {
+        for file in definitions {
+            let path = directory.join(file.name);
+            std::fs::write(&path, file.text).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        return Ok(());
+    }
+    let documents: Vec<String> = definitions.into_iter().map(|file| file.text).collect();
+    Ok(io::stdout().write_all(documents.join("---\n").as_bytes())?)
 }
 
 /// The snapshot; diagnostics go to stderr and are no failure: they are what a dry run is for.

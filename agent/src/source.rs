@@ -102,3 +102,11 @@ pub enum SourceError {
         reason: String,
     },
 }
+
+/// Whether a parser's words about an object that may hold credentials are safe to show: they name a field that is
+/// missing, and nothing that is there.
+fn quotes_nothing(words: &str) -> bool {
+    // JSON's parser writes it small, that of API servers' answers large.
+    let words = words.get(..13).unwrap_or_default();
+    words.eq_ignore_ascii_case("missing field")
+}

@@ -118,6 +118,7 @@ impl Translator {
         self.note_answered_secrets();
         while let Some(unit) = self.index.next_dirty() {
             let rendered = self.render(&unit);
+            self.translated += 1;
             self.publish(unit, rendered, &mut changes);
         }
         self.output(changes)
@@ -185,7 +186,7 @@ impl Translator {
     fn translate_asker(&mut self, unit: Unit, changes: &mut Changes) {
         let (rendered, demand) = self.ask(&unit);
         if let Some(asker) = unit.asker() {
-            self.index.set_demand(&asker, demand);
+            self.index.set_demand(&asker, demand, rendered.held);
         }
         self.translated += 1;
         self.publish(unit, rendered, changes);
@@ -219,8 +220,7 @@ impl Translator {
         }
     }
 
-    fn render(&mut self, unit: &Unit) -> Rendered {
-        self.translated += 1;
+    fn render(&self, unit: &Unit) -> Rendered {
         match unit {
             Unit::Service(name) => service::render(&self.index, &self.options, name),
             Unit::Secret(name) => certificate::render(&self.index, name),

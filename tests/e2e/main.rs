@@ -11,6 +11,7 @@ mod cost;
 mod failover;
 mod federation;
 mod fixture;
+mod kinds;
 mod listings;
 mod log;
 mod restarts;
@@ -49,6 +50,7 @@ fn run() -> ExitCode {
         restarts::trials(),
         resume::trials(),
         listings::trials(),
+        kinds::trials(),
         strangers::trials(),
         versions::trials(),
         bad_input::trials(),

@@ -68,3 +68,51 @@ custom_objects! {
     plugin_configs: PluginConfig;
     gateway_proxies: GatewayProxy;
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::index::{Index, Unit};
+    use crate::source::{Object, SourceEvent, manifest};
+
+    /// Objects of all custom kinds.
+    fn objects() -> Vec<Object> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/crd");
+        let events = manifest::read_once(&folder).unwrap();
+        let listed = events.into_iter().filter_map(|event| match event {
+            SourceEvent::Listed(object) => Some(*object),
+            _ => None,
+        });
+        listed.collect()
+    }
+
+    fn dirty(index: &mut Index) -> Vec<Unit> {
+        std::iter::from_fn(|| index.next_dirty()).collect()
+    }
+
+    #[test]
+    fn an_object_that_changes_makes_its_own_unit_dirty_and_no_other() {
+        for object in objects() {
+            let id = object.id();
+            let mut index = Index::default();
+            let apply = || SourceEvent::Apply(Box::new(object.clone()));
+            index.apply(apply());
+            let units = dirty(&mut index);
+            let expected = format!("{:?}({:?})", id.kind, id.name);
+            assert_eq!(
+                units.iter().map(|unit| format!("{unit:?}")).collect::<Vec<_>>(),
+                [expected]
+            );
+            assert!(index.has(&id), "{id:?}");
+            assert_eq!(index.names(id.kind), [id.name.clone()]);
+            index.apply(apply());
+            assert_eq!(dirty(&mut index), [], "{id:?} did not change");
+            index.touch_everything();
+            assert!(dirty(&mut index).contains(&units[0]), "{id:?}");
+            index.apply(SourceEvent::Delete(id.clone()));
+            assert_eq!(dirty(&mut index), units);
+            assert!(!index.has(&id) && index.names(id.kind).is_empty(), "{id:?}");
+        }
+    }
+}

@@ -61,6 +61,27 @@ impl<T: PartialEq> Users<T> {
         changed
     }
 
+    /// Adds to what one user asks for, and returns the targets for which that changed.
+    pub(crate) fn extend(&mut self, user: &ObjectId, uses: BTreeMap<Name, T>) -> BTreeSet<Name>
+    where
+        T: Clone,
+    {
+        let mut all = uses;
+        for target in self.targets_of.get(user).into_iter().flatten() {
+            let known = self.by_target.get(target).and_then(|users| users.get(user));
+            if let (Some(known), false) = (known, all.contains_key(target)) {
+                all.insert(target.clone(), known.clone());
+            }
+        }
+        self.replace(user, all)
+    }
+
+    /// What one object asks for.
+    #[cfg(test)]
+    pub(crate) fn asked(&self, user: &ObjectId) -> impl Iterator<Item = &Name> {
+        self.targets_of.get(user).into_iter().flatten()
+    }
+
     fn remove(&mut self, target: &Name, user: &ObjectId) {
         if let Entry::Occupied(mut users) = self.by_target.entry(target.clone()) {
             users.get_mut().remove(user);

@@ -5,6 +5,7 @@
 //! a field is required only where both require it, values are kept as written, and translate says what is wrong with
 //! them. What is only passed through stays JSON. Credentials are never printed ([`SecretValue`]).
 
+mod definitions;
 mod health_check;
 mod lenient;
 mod plugin;
@@ -17,6 +18,7 @@ mod upstream;
 pub mod v1alpha1;
 pub mod v2;
 
+pub use definitions::{DefinitionError, DefinitionFile, definitions};
 pub use health_check::{
     ActiveHealthCheck, ActiveHealthy, ActiveUnhealthy, HealthCheck, PassiveHealthCheck, PassiveHealthy,
     PassiveUnhealthy,

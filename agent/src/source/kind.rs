@@ -123,6 +123,12 @@ impl Kind {
         self.names().map_or("", |names| &names.group_kind.kind)
     }
 
+    /// Kubernetes' name of many of its objects, as in paths.
+    #[must_use]
+    pub fn plural(self) -> &'static str {
+        self.names().map_or("", |names| &names.plural)
+    }
+
     /// Group and kind as the model names them.
     #[must_use]
     pub fn group_kind(self) -> GroupKind {
@@ -159,6 +165,7 @@ impl Kind {
 /// What a kind is called, read once from its type.
 struct Names {
     api_version: String,
+    plural: String,
     group_kind: GroupKind,
 }
 
@@ -170,6 +177,7 @@ impl KindVisitor for ReadNames {
     fn visit<K: Watched>(self) -> Names {
         Names {
             api_version: K::api_version(&()).into_owned(),
+            plural: K::plural(&()).into_owned(),
             group_kind: GroupKind::new(&K::group(&()), &K::kind(&())),
         }
     }

@@ -1,11 +1,12 @@
 //! A cluster's API server as a source: one watch a kind, and Secrets fetched by name.
 //!
 //! Every failure is tried again for ever: a kind that is forbidden or missing now may be allowed or installed later,
-//! and is picked up within seconds. Back-pressure reaches the API server: whoever reads the events slowly makes the
+//! and is picked up within seconds. A kind that nobody installed is known to have no objects ([`installed`]). Back-pressure reaches the API server: whoever reads the events slowly makes the
 //! watches read slowly. Nothing is stored here, and nothing is decided about objects.
 
 mod backoff;
 mod facts;
+mod installed;
 mod secrets;
 #[cfg(test)]
 mod tests;

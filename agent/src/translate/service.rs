@@ -175,28 +175,46 @@ fn port(rendered: &mut Rendered, index: &Index, options: &TranslateOptions, name
     let model = model(service, port.as_ref(), demand, unresolved, endpoints_key.clone());
     // What has no slice here may have one that could not be read: the hub keeps the addresses that it has.
     let looked_up = model.unresolved.is_none() && model.external_name.is_none();
-    if !(looked_up && endpoints.endpoints.is_empty() && index.unread.affects(Kind::EndpointSlice)) {
+    if !looked_up {
+        // The same port may be asked for in another way, which leads somewhere.
+        let none = Resource::EndpointSet(endpoints);
+        rendered.entries.entry(endpoints_key).or_insert(none);
+    } else if !(endpoints.endpoints.is_empty() && index.unread.affects(Kind::EndpointSlice)) {
         rendered.entries.insert(endpoints_key, Resource::EndpointSet(endpoints));
     }
-    match settings {
-        Made::Good(settings) => drop(rendered.entries.insert(key, Service { settings, ..model }.into())),
-        Made::Unknown => drop(rendered.held_keys.insert(key)),
-        Made::Refused => {
-            let who = match demand.purpose.is_apisix() {
-                true => "ApisixUpstream",
-                false => "the BackendTrafficPolicy for Service",
-            };
-            let message = format!("{who} {name} is wrong and says so in its status");
-            let unresolved = model.unresolved.clone().unwrap_or_else(|| {
-                Box::new(Unresolved {
-                    reason: "UnsupportedValue".to_owned(),
-                    message,
-                })
-            });
-            let unresolved = Some(unresolved);
-            rendered.entries.insert(key, Service { unresolved, ..model }.into());
+    spoken_to(rendered, key, model, settings, || match demand.purpose.is_apisix() {
+        true => format!("ApisixUpstream {name} is wrong and says so in its status"),
+        false => format!("the BackendTrafficPolicy for Service {name} is wrong and says so in its status"),
+    });
+}
+
+/// Adds how the service is spoken to; where that is wrong, it leads nowhere.
+fn spoken_to(
+    rendered: &mut Rendered,
+    key: Key,
+    model: Service,
+    settings: Made<BackendSettings>,
+    why: impl Fn() -> String,
+) {
+    let service = match settings {
+        Made::Good(settings) => Service { settings, ..model },
+        Made::Unknown => {
+            rendered.held_keys.insert(key);
+            return;
         }
-    }
+        Made::Refused => {
+            let wrong = || Unresolved {
+                reason: "UnsupportedValue".to_owned(),
+                message: why(),
+            };
+            let unresolved = model.unresolved.clone().unwrap_or_else(|| Box::new(wrong()));
+            Service {
+                unresolved: Some(unresolved),
+                ..model
+            }
+        }
+    };
+    rendered.entries.insert(key, service.into());
 }
 
 /// How the port is spoken to: as its `appProtocol` says, and over that whatever else has a say.

@@ -54,7 +54,17 @@ impl JsonSchema for NumberOrText {
     }
 }
 
-/// Reads `null` as nothing given, as an API server does that prunes it; a file from a template may well hold one.
+/// The schema of a map of anything.
+pub(super) fn map_of_anything(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+}
+
+/// The schema of a list of anything.
+pub(super) fn list_of_anything(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": { "x-kubernetes-preserve-unknown-fields": true } })
+}
+
+/// Reads `null` as nothing given, as for all types of Kubernetes' own: a file from a template may well hold one.
 pub(super) fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
 }

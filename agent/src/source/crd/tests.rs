@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -11,6 +11,13 @@ fn documents(file: &str) -> Vec<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/crd").join(file);
     let text = std::fs::read_to_string(path).unwrap();
     serde_saphyr::from_multiple(&text).unwrap()
+}
+
+/// Those in which every field means something.
+fn whole() -> impl Iterator<Item = Value> {
+    ["v2.yaml", "v1alpha1.yaml", "peer-cases.yaml"]
+        .into_iter()
+        .flat_map(documents)
 }
 
 fn kind(document: &Value) -> Kind {
@@ -73,7 +80,7 @@ fn same(read: &Value, written: &Value, path: &str) {
 #[test]
 fn every_field_is_read_under_its_own_name() {
     let mut kinds = Vec::new();
-    for document in documents("v2.yaml").into_iter().chain(documents("v1alpha1.yaml")) {
+    for document in whole() {
         let kind = kind(&document);
         let object = kind.visit(Read(document.clone())).unwrap();
         same(&document["spec"], &written(&object), kind.name());
@@ -86,7 +93,7 @@ fn every_field_is_read_under_its_own_name() {
 
 #[test]
 fn what_either_peer_accepts_is_read() {
-    for document in documents("least.yaml") {
+    for document in documents("least.yaml").into_iter().chain(documents("nulls.yaml")) {
         let (kind, name) = (kind(&document), document["metadata"]["name"].clone());
         let read = kind.visit(Read(document));
         assert!(read.is_ok(), "{} {name}: {}", kind.name(), read.unwrap_err());
@@ -96,7 +103,7 @@ fn what_either_peer_accepts_is_read() {
 /// The promise is `secrets_stay_secret`.
 #[test]
 fn credentials_are_never_printed() {
-    for document in documents("v2.yaml").into_iter().chain(documents("v1alpha1.yaml")) {
+    for document in whole() {
         let object = kind(&document).visit(Read(document)).unwrap();
         let printed = format!("{object:?} {}", written(&object));
         assert!(!printed.contains("hunter2"), "{printed}");
@@ -131,8 +138,9 @@ fn files_are_read_as_api_servers_answers_are() {
             _ => {}
         }
     }
-    let files = ["v2.yaml", "v1alpha1.yaml", "least.yaml"];
-    let documents: Vec<Value> = files.into_iter().flat_map(documents).collect();
+    let documents: Vec<Value> = whole()
+        .chain(["least.yaml", "nulls.yaml"].into_iter().flat_map(documents))
+        .collect();
     assert_eq!(listed.len(), documents.len());
     for document in documents {
         let object = kind(&document).visit(Read(document)).unwrap();
@@ -173,4 +181,85 @@ fn custom_resources_make_no_object_larger() {
     let largest = size_of::<crate::source::object::Ingress>().max(size_of::<hubline::model::Node>());
     assert!(size_of::<crate::source::object::ApisixRoute>() <= 24);
     assert!(size_of::<Object>() <= largest + size_of::<crate::source::Name>() + 8);
+}
+
+fn definitions_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/crds")
+}
+
+#[test]
+fn the_committed_definitions_are_those_of_the_types() {
+    let folder = definitions_folder();
+    let again = "write them anew: cargo run -p hubline-agent -- crds --directory deploy/crds";
+    let mut names = vec!["kustomization.yaml".to_owned()];
+    for file in definitions().unwrap() {
+        let committed = std::fs::read_to_string(folder.join(&file.name)).unwrap_or_default();
+        assert!(
+            committed == file.text,
+            "{} is not what its types say; {again}",
+            file.name
+        );
+        names.push(file.name);
+    }
+    let entries = std::fs::read_dir(&folder).unwrap();
+    let mut there: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    there.sort();
+    names.sort();
+    assert_eq!(there, names, "{again}");
+}
+
+#[test]
+fn every_custom_kind_has_a_definition() {
+    let definitions: Vec<Value> = definitions()
+        .unwrap()
+        .iter()
+        .map(|file| serde_saphyr::from_str(&file.text).unwrap())
+        .collect();
+    let mut defined: Vec<Option<Kind>> = definitions
+        .iter()
+        .map(|definition| {
+            let spec = &definition["spec"];
+            assert_eq!(spec["scope"], "Namespaced");
+            let text = |pointer: &str| spec.pointer(pointer).unwrap().as_str().unwrap();
+            let version = format!("{}/{}", text("/group"), text("/versions/0/name"));
+            Kind::of(&version, text("/names/kind"))
+        })
+        .collect();
+    defined.sort();
+    let custom = Kind::ALL.iter().copied().filter(|kind| kind.is_custom());
+    assert_eq!(defined, custom.map(Some).collect::<Vec<_>>());
+}
+
+/// What an API server would write into objects, or would refuse, and the peers' definitions do not.
+#[test]
+fn definitions_change_nothing_that_users_write() {
+    fn check(schema: &Value, path: &str) {
+        let names: Vec<&str> = schema.as_object().unwrap().keys().map(String::as_str).collect();
+        for never in ["default", "nullable", "anyOf", "oneOf", "allOf", "not", "$ref"] {
+            assert!(!names.contains(&never), "{path} has {never}");
+        }
+        let typed = [
+            "type",
+            "x-kubernetes-preserve-unknown-fields",
+            "x-kubernetes-int-or-string",
+        ];
+        assert!(typed.iter().any(|name| names.contains(name)), "{path} has no type");
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            check(property, &format!("{path}.{name}"));
+        }
+        for nested in ["items", "additionalProperties"] {
+            if let Some(nested) = schema.get(nested) {
+                check(nested, &format!("{path}[]"));
+            }
+        }
+    }
+    for file in definitions().unwrap() {
+        let definition: Value = serde_saphyr::from_str(&file.text).unwrap();
+        check(
+            &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"],
+            &file.name,
+        );
+    }
 }

@@ -9,11 +9,12 @@ use ::kube::{Api, Client};
 use futures::{Stream, TryStreamExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::backoff::Backoff;
+use super::installed::{self, Installed};
 use super::words;
-use crate::source::{Coverage, Kind, Name, ObjectId, SourceEvent, Watched};
+use crate::source::{Coverage, Kind, Name, ObjectId, SourceEvent, Watched, quotes_nothing};
 
 /// A watch that worked for so long is a good one, and the next failure begins with short pauses again.
 const GOOD_FOR: Duration = Duration::from_secs(60);
@@ -29,13 +30,25 @@ pub(super) enum Reaction {
     ListAnew(String),
     /// Say it; the watcher lists anew by itself.
     Report(String),
+    /// The API server does not know the kind: unless its definition does not exist either, say it and list anew.
+    LookForDefinition(String),
     /// A connection ended or a version expired, as they do every day: the watcher helps itself.
     GoOn,
 }
 
+/// Why one watcher is followed no longer.
+enum End {
+    /// The kind is to be listed anew.
+    ListAnew,
+    /// The kind is not installed.
+    Absent,
+    /// Nobody reads the events.
+    Unread,
+}
+
 /// Follows one kind for ever, or until nobody reads the events.
 pub(super) async fn follow<K: Watched>(client: Client, events: mpsc::Sender<SourceEvent>) {
-    let api: Api<DeserializeGuard<K>> = Api::all(client);
+    let api: Api<DeserializeGuard<K>> = Api::all(client.clone());
     let config = watcher::Config {
         field_selector: K::WATCHED.field_selector().map(str::to_owned),
         // A connection that died without a word is noticed five seconds after this; kube's own is 290.
@@ -46,29 +59,35 @@ pub(super) async fn follow<K: Watched>(client: Client, events: mpsc::Sender<Sour
     let mut backoff = Backoff::default();
     loop {
         let stream = watcher(api.clone(), config.clone());
-        if !follow_stream::<K>(stream, &events, &mut backoff).await {
-            return;
+        match follow_stream::<K>(stream, &client, &events, &mut backoff).await {
+            End::ListAnew => {}
+            End::Absent => {
+                installed::wait_while_absent::<K>(&client).await;
+                backoff = Backoff::default();
+            }
+            End::Unread => return,
         }
     }
 }
 
-/// Follows one watcher; true when the kind is to be listed anew, false when nobody reads the events.
+/// Follows one watcher.
 async fn follow_stream<K: Watched>(
     stream: impl Stream<Item = watcher::Result<Event<DeserializeGuard<K>>>>,
+    client: &Client,
     events: &mpsc::Sender<SourceEvent>,
     backoff: &mut Backoff,
-) -> bool {
+) -> End {
     let mut stream = pin!(stream);
     let mut listed: Option<Instant> = None;
     loop {
         let error = match stream.try_next().await {
-            Ok(None) => return true,
+            Ok(None) => return End::ListAnew,
             Ok(Some(event)) => {
                 if matches!(event, Event::InitDone) {
                     listed = Some(Instant::now());
                 }
                 if events.send(mapped(event)).await.is_err() {
-                    return false;
+                    return End::Unread;
                 }
                 continue;
             }
@@ -77,32 +96,76 @@ async fn follow_stream<K: Watched>(
         if listed.take().is_some_and(|since| since.elapsed() >= GOOD_FOR) {
             *backoff = Backoff::default();
         }
-        let reaction = reaction(&error);
+        let reaction = match reaction(K::WATCHED, &error) {
+            Reaction::LookForDefinition(reason) => match installed::ask::<K>(client).await {
+                Installed::No => return tell_absent(K::WATCHED, events).await,
+                Installed::Yes => Reaction::ListAnew(format!("{reason} (although the kind is installed)")),
+                Installed::Unknown(why) => Reaction::ListAnew(format!(
+                    "{reason} (and whether the kind is installed is unknown: {why})"
+                )),
+            },
+            other => other,
+        };
         if let Reaction::ListAnew(reason) | Reaction::Report(reason) = &reaction {
             let (kind, reason) = (K::WATCHED, reason.clone());
             warn!(kind = kind.name(), reason, "kind cannot be listed or watched");
             if events.send(SourceEvent::Failed { kind, reason }).await.is_err() {
-                return false;
+                return End::Unread;
             }
         }
         tokio::time::sleep(backoff.pause()).await;
         if matches!(reaction, Reaction::ListAnew(_)) {
-            return true;
+            return End::ListAnew;
         }
     }
 }
 
-pub(super) fn reaction(error: &watcher::Error) -> Reaction {
+/// A kind that is not installed has no objects: a complete listing of nothing. It begins anew, since a listing may have
+/// been cut after its first page.
+async fn tell_absent(kind: Kind, events: &mpsc::Sender<SourceEvent>) -> End {
+    info!(kind = kind.name(), "kind is not installed");
+    let coverage = Coverage::All;
+    for event in [SourceEvent::Begin(kind), SourceEvent::End { kind, coverage }] {
+        if events.send(event).await.is_err() {
+            return End::Unread;
+        }
+    }
+    End::Absent
+}
+
+pub(super) fn reaction(kind: Kind, error: &watcher::Error) -> Reaction {
     match error {
+        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)
+            if kind.is_custom() && is_not_found(error) =>
+        {
+            Reaction::LookForDefinition(words(error))
+        }
         watcher::Error::InitialListFailed(error) => Reaction::Report(words(error)),
         watcher::Error::WatchStartFailed(error) => Reaction::ListAnew(words(error)),
         watcher::Error::WatchError(status) if status.code == 410 => Reaction::GoOn,
         watcher::Error::WatchError(status) => {
             Reaction::ListAnew(format!("{} {}: {}", status.code, status.reason, status.message))
         }
-        watcher::Error::WatchFailed(_) => Reaction::GoOn,
+        watcher::Error::WatchFailed(error) => refusal(kind, error),
         watcher::Error::NoResourceVersion => Reaction::ListAnew(error.to_string()),
     }
+}
+
+/// A watch that is refused from the start comes as one that failed: kube reads an answer of any status as events. What
+/// the server may overcome by itself is left to the watcher, as client-go does it: the same watch again.
+fn refusal(kind: Kind, error: &::kube::Error) -> Reaction {
+    match error {
+        ::kube::Error::Api(status) if status.code == 429 || status.code >= 500 => Reaction::GoOn,
+        // "404 page not found" is no JSON.
+        ::kube::Error::SerdeError(_) if kind.is_custom() => Reaction::LookForDefinition(words(error)),
+        ::kube::Error::Api(_) if kind.is_custom() && is_not_found(error) => Reaction::LookForDefinition(words(error)),
+        ::kube::Error::Api(_) | ::kube::Error::SerdeError(_) => Reaction::ListAnew(words(error)),
+        _ => Reaction::GoOn,
+    }
+}
+
+fn is_not_found(error: &::kube::Error) -> bool {
+    matches!(error, ::kube::Error::Api(status) if status.code == 404)
 }
 
 /// A watcher's event as a source's.
@@ -137,7 +200,7 @@ fn malformed(kind: Kind, invalid: InvalidObject) -> SourceEvent {
     let reason = match kind {
         // The parser's words quote what it found.
         Kind::Secret => "its data is not a map of base64 texts".to_owned(),
-        _ if kind.may_hold_credentials() && !invalid.error.starts_with("missing field") => {
+        _ if kind.may_hold_credentials() && !quotes_nothing(&invalid.error) => {
             "it does not fit its kind (what is wrong is not shown, since it may quote credentials)".to_owned()
         }
         _ => invalid.error,

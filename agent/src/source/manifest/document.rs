@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 
-use crate::source::{Kind, KindVisitor, Object, Watched};
+use crate::source::{Kind, KindVisitor, Object, Watched, quotes_nothing};
 
 /// What is wrong with a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,12 +203,6 @@ impl Document<'_> {
         };
         self.problem("Malformed", message, Some(kind))
     }
-}
-
-/// Whether a parser's words about an object that may hold credentials are safe to show: they name a field that is
-/// missing, and nothing that is there.
-fn quotes_nothing(words: &str) -> bool {
-    words.starts_with("missing field")
 }
 
 fn one_line(text: &str) -> String {

@@ -111,7 +111,7 @@ pub(super) fn started(objects: &[Object]) -> (Translator, Output) {
 }
 
 /// What a hub holds after these outputs.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Held {
     pub(super) resources: BTreeMap<Key, Resource>,
     pub(super) groups: Vec<GroupState>,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::PolicyTarget;
 use crate::source::crd::AncestorStatus;
-use crate::source::crd::lenient::or_default;
+use crate::source::crd::lenient::{list_of_anything, or_default};
 
 /// Priority and further conditions of routes.
 #[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,5 +31,6 @@ pub struct HttpRoutePolicySpec {
     pub priority: Option<i64>,
     /// Conditions as APISIX writes them, as `["arg_id", "==", "7"]`; all must hold.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "list_of_anything")]
     pub vars: Vec<Value>,
 }

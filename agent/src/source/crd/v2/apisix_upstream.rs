@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::source::crd::lenient::or_default;
+use crate::source::crd::lenient::{map_of_anything, or_default};
 use crate::source::crd::upstream::{PASS_HOST, SCHEMES};
 use crate::source::crd::{ConditionStatus, HealthCheck, LoadBalancer, SecretKey, Timeout};
 
@@ -113,6 +113,7 @@ pub struct Subset {
     /// Name.
     pub name: String,
     /// Labels that its pods have; texts, though 1.8 accepts anything.
+    #[schemars(schema_with = "map_of_anything")]
     pub labels: BTreeMap<String, Value>,
 }
 
@@ -128,5 +129,6 @@ pub struct Discovery {
     pub discovery_type: Option<String>,
     /// Its further arguments; texts, though 1.8 accepts anything.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "map_of_anything")]
     pub args: BTreeMap<String, Value>,
 }

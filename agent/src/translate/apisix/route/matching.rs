@@ -37,17 +37,19 @@ pub(super) fn read(draft: &mut Draft<'_>, field: &str, matching: Option<&HttpMat
         draft.wrong(format!("{field}.filter_func"), message);
         return Err(());
     }
+    // All of them are read before any that is wrong counts, so that all is said at once.
     let hosts = each(draft, &format!("{field}.hosts"), &matching.hosts, |text| {
         HostName::new(text).map_err(|error| error.to_string())
-    })?;
-    let paths = each(draft, &format!("{field}.paths"), &matching.paths, |text| path(text))?;
+    });
+    let paths = each(draft, &format!("{field}.paths"), &matching.paths, |text| path(text));
     let methods = each(draft, &format!("{field}.methods"), &matching.methods, |text| {
         method(text)
-    })?;
-    let mut conditions = each(draft, &format!("{field}.exprs"), &matching.exprs, condition)?;
+    });
+    let conditions = each(draft, &format!("{field}.exprs"), &matching.exprs, condition);
     let networks = each(draft, &format!("{field}.remoteAddrs"), &matching.remote_addrs, |text| {
         value::network(text)
-    })?;
+    });
+    let (hosts, paths, methods, mut conditions, networks) = (hosts?, paths?, methods?, conditions?, networks?);
     if !networks.is_empty() {
         conditions.push(Condition {
             variable: "remote_addr".to_owned(),

@@ -20,10 +20,7 @@ pub(in crate::translate::apisix) fn over(
     given: &UpstreamSettings,
     mut base: BackendSettings,
 ) -> Made<BackendSettings> {
-    match scheme(draft, field, given.scheme.as_deref()) {
-        Ok(scheme) => base.scheme = scheme.unwrap_or(base.scheme),
-        Err(()) => return Made::Refused,
-    }
+    let scheme = scheme(draft, field, given.scheme.as_deref());
     if let Some(balancer) = &given.load_balancer {
         let balancing = balancing(draft, &format!("{field}.loadbalancer"), balancer);
         base.load_balancing = balancing.unwrap_or(base.load_balancing);
@@ -46,16 +43,20 @@ pub(in crate::translate::apisix) fn over(
     if let Some(check) = &given.health_check {
         base.checks = Some(Box::new(checks::read(draft, &format!("{field}.healthCheck"), check)));
     }
-    let Some(secret) = &given.tls_secret else {
-        return Made::Good(base);
+    let secret = given.tls_secret.as_ref();
+    let identity = secret.map(|secret| identity(draft, &format!("{field}.tlsSecret"), secret));
+    let Ok(scheme) = scheme else {
+        return Made::Refused;
     };
-    match identity(draft, &format!("{field}.tlsSecret"), secret) {
-        Made::Good(identity) => {
+    base.scheme = scheme.unwrap_or(base.scheme);
+    match identity {
+        None => Made::Good(base),
+        Some(Made::Good(identity)) => {
             base.identity = Some(Box::new(identity));
             Made::Good(base)
         }
-        Made::Refused => Made::Refused,
-        Made::Unknown => Made::Unknown,
+        Some(Made::Refused) => Made::Refused,
+        Some(Made::Unknown) => Made::Unknown,
     }
 }
 

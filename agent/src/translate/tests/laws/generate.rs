@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::super::fixture::{object, secret_of};
 use super::super::unknown::needed;
+use super::custom::{any_custom, other_secrets};
 use super::world::{Answer, Step};
 use crate::source::object::{
     Annotations, EndpointSlice, Ingress, IngressBackend, IngressClass, IngressPath, IngressRule, IngressTls, Name,
@@ -20,11 +21,11 @@ fn maybe<T: std::fmt::Debug>(strategy: impl Strategy<Value = T>) -> impl Strateg
     prop::option::of(strategy)
 }
 
-fn names() -> impl Strategy<Value = Name> {
+pub(super) fn names() -> impl Strategy<Value = Name> {
     named(&["one", "two", "three"])
 }
 
-fn service_names() -> impl Strategy<Value = Name> {
+pub(super) fn service_names() -> impl Strategy<Value = Name> {
     named(&["web", "web", "web", "api"])
 }
 
@@ -107,7 +108,7 @@ fn annotations() -> impl Strategy<Value = Annotations> {
     ];
     let few = prop::collection::vec(entry, 0..3);
     prop_oneof![
-        5 => Just(Vec::new()),
+        3 => Just(Vec::new()),
         1 => few,
     ]
     .prop_map(|entries| Annotations::new(entries.into_iter().map(|(name, value)| (name.into(), value.into()))))
@@ -262,7 +263,7 @@ fn pairs() -> impl Strategy<Value = Secret> {
     ]
 }
 
-fn secret_names() -> impl Strategy<Value = Name> {
+pub(super) fn secret_names() -> impl Strategy<Value = Name> {
     named(&["pair", "old"])
 }
 
@@ -279,7 +280,9 @@ pub(super) fn any_object() -> impl Strategy<Value = Object> {
         3 => (service_names(), services()).prop_map(|(name, service)| Object::Service(name, service)),
         4 => (names(), slices()).prop_map(|(name, slice)| Object::EndpointSlice(name, slice)),
         2 => (secret_names(), pairs()).prop_map(|(name, secret)| Object::Secret(name, secret)),
-        1 => (pick(&["n1", "n2"]), nodes()).prop_map(|(name, node)| Object::Node(Name::new("", &name), node)),
+        4 => any_custom(),
+        1 => other_secrets(),
+        2 => (pick(&["n1", "n2"]), nodes()).prop_map(|(name, node)| Object::Node(Name::new("", &name), node)),
     ]
 }
 

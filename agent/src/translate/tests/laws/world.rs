@@ -343,8 +343,8 @@ impl World {
         self.note_output(&output);
         self.held.take(output);
         // What nobody asks for any more is forgotten.
-        let users = &self.translator.index.secret_users;
-        self.known.asked.retain(|name, _| users.of(name).is_some());
+        let index = &self.translator.index;
+        self.known.asked.retain(|name, _| index.is_secret_wanted(name));
     }
 
     fn note_output(&mut self, output: &crate::output::Output) {
