@@ -1,9 +1,11 @@
 //! Golden pairs here; the laws of change in the modules.
 
 mod changes;
+mod credentials;
 mod fixture;
 mod laws;
 mod partial;
+mod policies;
 mod unknown;
 
 use std::fmt::Write;

@@ -6,6 +6,12 @@ use serde_json::{Value, json};
 use super::custom::{CLASSES, created, custom, list, perhaps, plugins, word};
 use super::generate::names;
 use crate::source::Object;
+use crate::source::object::Name;
+
+/// Few, so that the same object changes.
+fn few_names() -> impl Strategy<Value = Name> {
+    word(&["one", "two"]).prop_map(|name| Name::new("shop", &name))
+}
 
 fn secret() -> impl Strategy<Value = Value> {
     let name = word(&["pair", "old", "none"]);
@@ -55,15 +61,16 @@ fn named_plugins() -> impl Strategy<Value = Value> {
 }
 
 fn rules() -> impl Strategy<Value = Object> {
-    let of_apisix = (names(), created(), perhaps(CLASSES), plugins()).prop_map(|(name, created, class, plugins)| {
-        let spec = json!({"ingressClassName": class, "plugins": plugins});
-        Object::ApisixGlobalRule(name, custom(created, spec))
-    });
-    let of_gateways = (names(), created(), named_plugins()).prop_map(|(name, created, plugins)| {
+    let of_apisix =
+        (few_names(), created(), perhaps(CLASSES), plugins()).prop_map(|(name, created, class, plugins)| {
+            let spec = json!({"ingressClassName": class, "plugins": plugins});
+            Object::ApisixGlobalRule(name, custom(created, spec))
+        });
+    let of_gateways = (few_names(), created(), named_plugins()).prop_map(|(name, created, plugins)| {
         let spec = json!({"provider": {"type": "ControlPlane"}, "plugins": plugins, "pluginMetadata": {"cors": {}}});
         Object::GatewayProxy(name, custom(created, spec))
     });
-    let sets = (names(), created(), named_plugins()).prop_map(|(name, created, plugins)| {
+    let sets = (few_names(), created(), named_plugins()).prop_map(|(name, created, plugins)| {
         let spec = json!({"plugins": plugins});
         Object::PluginConfig(name, custom(created, spec))
     });
@@ -112,7 +119,7 @@ pub(super) fn others() -> impl Strategy<Value = Object> {
         2 => certificates(),
         2 => consumers(),
         2 => consumers_of_gateways(),
-        2 => rules(),
+        4 => rules(),
         3 => backend_policies(),
         3 => route_policies(),
     ]
