@@ -21,7 +21,7 @@ use crate::few::Few;
 use crate::source::object::{EndpointSlice, Ingress, IngressClass, Service};
 use crate::source::{Coverage, Kind, Name, Object, ObjectId, SourceEvent};
 use custom::CustomObjects;
-pub use demand::{Demand, Purpose, SecretUse, ServiceDemand, ServiceUse, SettingsOverride};
+pub use demand::{BackendPolicy, Demand, Purpose, RoutePolicy, SecretUse, ServiceDemand, ServiceUse, SettingsOverride};
 use listing::Listings;
 use secret::Secrets;
 pub use unit::Unit;
@@ -45,6 +45,8 @@ pub struct Index {
     pub(crate) service_readers: Users<()>,
     pub(crate) upstream_users: Users<String>,
     pub(crate) plugin_config_users: Users<String>,
+    pub(crate) route_policies: Users<RoutePolicy>,
+    pub(crate) backend_policies: Users<BackendPolicy>,
     pub(crate) listings: Listings,
     pub(crate) malformed: BTreeMap<ObjectId, String>,
     pub(crate) unread: Unread,
@@ -129,6 +131,10 @@ impl Index {
         self.dirty.extend(upstreams.into_iter().map(Unit::ApisixUpstream));
         let configs = change(&mut self.plugin_config_users, user, demand.plugin_configs, held);
         self.dirty.extend(configs.into_iter().map(Unit::ApisixPluginConfig));
+        let ingresses = self.route_policies.replace(user, demand.route_policies);
+        self.dirty.extend(ingresses.into_iter().map(Unit::Ingress));
+        let services = self.backend_policies.replace(user, demand.backend_policies);
+        self.dirty.extend(services.into_iter().map(Unit::Service));
     }
 
     /// Forgets the Secrets that were fetched and that nobody asks for any more: once all that is dirty was asked, since
@@ -289,6 +295,10 @@ impl Index {
             .extend(self.service_users.targets().cloned().map(Unit::Service));
         self.dirty.extend(self.nodes.keys().cloned().map(Unit::Node));
         self.dirty.extend(self.custom.units());
+        self.dirty
+            .extend(self.route_policies.targets().cloned().map(Unit::Ingress));
+        self.dirty
+            .extend(self.backend_policies.targets().cloned().map(Unit::Service));
         let upstreams = self.upstream_users.targets().cloned();
         self.dirty.extend(upstreams.map(Unit::ApisixUpstream));
         let configs = self.plugin_config_users.targets().cloned();
@@ -300,7 +310,7 @@ impl Index {
     }
 
     fn touch_service(&mut self, service: Name) {
-        if self.service_users.of(&service).is_some() {
+        if self.service_users.of(&service).is_some() || self.backend_policies.of(&service).is_some() {
             self.dirty.insert(Unit::Service(service));
         }
     }

@@ -210,20 +210,16 @@ impl Translator {
             Unit::ApisixRoute(name) => apisix::route::render(index, options, name),
             Unit::ApisixUpstream(name) => apisix::upstream::render(index, options, name),
             Unit::ApisixPluginConfig(name) => apisix::plugin_config::render(index, options, name),
-            // Nothing is made of these yet.
-            Unit::ApisixTls(_)
-            | Unit::ApisixConsumer(_)
-            | Unit::ApisixGlobalRule(_)
-            | Unit::BackendTrafficPolicy(_)
-            | Unit::HttpRoutePolicy(_)
-            | Unit::L4RoutePolicy(_)
-            | Unit::Consumer(_)
-            | Unit::PluginConfig(_)
-            | Unit::GatewayProxy(_)
-            | Unit::Service(_)
-            | Unit::Secret(_)
-            | Unit::Node(_)
-            | Unit::Cluster => Default::default(),
+            Unit::ApisixTls(name) => apisix::tls::render(index, options, name),
+            Unit::ApisixConsumer(name) => apisix::consumer::render(index, options, name),
+            Unit::ApisixGlobalRule(name) => apisix::global_rule::render(index, options, name),
+            Unit::BackendTrafficPolicy(name) => apisix::v1alpha1::backend_traffic_policy::render(index, name),
+            Unit::HttpRoutePolicy(name) => apisix::v1alpha1::http_route_policy::render(index, name),
+            Unit::L4RoutePolicy(name) => apisix::v1alpha1::l4_route_policy::render(index, name),
+            Unit::Consumer(name) => apisix::v1alpha1::consumer::render(index, name),
+            Unit::PluginConfig(name) => apisix::v1alpha1::plugin_config::render(index, name),
+            Unit::GatewayProxy(name) => apisix::v1alpha1::gateway_proxy::render(index, name),
+            Unit::Service(_) | Unit::Secret(_) | Unit::Node(_) | Unit::Cluster => Default::default(),
         }
     }
 

@@ -278,7 +278,7 @@ impl Users {
                 .into(),
         };
         let secret = Secret {
-            content: Arc::default(),
+            content: std::sync::Arc::default(),
             created,
             secret_type,
             chain: Some(if broken { "broken".into() } else { chain.into() }),

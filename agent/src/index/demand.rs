@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hubline::model::{BackendSettings, HostName, Protocol, Scheme, Timeouts};
+use hubline::model::{BackendSettings, Condition, HostName, Protocol, Scheme, Timeouts, UnixSeconds};
 
 use crate::few::Few;
 use crate::source::Name;
+use crate::source::crd::v2::UpstreamSettings;
 use crate::source::object::PortReference;
 
 /// Everything that one object asks for.
@@ -23,6 +24,34 @@ pub struct Demand {
     pub upstreams: BTreeMap<Name, String>,
     /// ApisixPluginConfigs, each with a field that names it.
     pub plugin_configs: BTreeMap<Name, String>,
+    /// Ingresses whose routes it changes.
+    pub route_policies: BTreeMap<Name, RoutePolicy>,
+    /// Services to which requests go as it says.
+    pub backend_policies: BTreeMap<Name, BackendPolicy>,
+}
+
+/// What a policy says of all routes of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoutePolicy {
+    /// When the policy was created: the older one counts.
+    pub created: Option<UnixSeconds>,
+    /// The field that names the object.
+    pub field: String,
+    /// Instead of the routes' own.
+    pub priority: Option<i32>,
+    /// Besides the routes' own.
+    pub conditions: Vec<Condition>,
+}
+
+/// What a policy says of a Service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackendPolicy {
+    /// When the policy was created: the older one counts.
+    pub created: Option<UnixSeconds>,
+    /// Names of the ports that it is for, each with the field that names it; an empty one stands for all.
+    pub ports: Few<Box<str>, String>,
+    /// How the Service is spoken to.
+    pub settings: Box<UpstreamSettings>,
 }
 
 /// What one object asks for of one Service, each with a field where it does.

@@ -51,7 +51,20 @@ pub(super) fn standing(index: &Index, options: &TranslateOptions, id: &ObjectId)
             let config = custom.apisix_plugin_configs.get(name);
             config.map(|it| is_ours(it.spec.ingress_class_name.as_deref()))
         }
-        // Nothing is made of the other kinds yet, so that nothing can be said of them.
+        Kind::ApisixTls => {
+            let tls = custom.apisix_tls.get(name);
+            tls.map(|it| is_ours(it.spec.ingress_class_name.as_deref()))
+        }
+        Kind::ApisixConsumer => {
+            let consumer = custom.apisix_consumers.get(name);
+            consumer.map(|it| is_ours(it.spec.ingress_class_name.as_deref()))
+        }
+        Kind::ApisixGlobalRule => {
+            let rule = custom.apisix_global_rules.get(name);
+            rule.map(|it| is_ours(it.spec.ingress_class_name.as_deref()))
+        }
+        Kind::Consumer => custom.consumers.get(name).map(|_| true),
+        // These have no status of their own, or one that is not written.
         _ => None,
     };
     let listed = [id.kind, Kind::IngressClass];

@@ -37,10 +37,10 @@ macro_rules! groups {
 }
 
 groups! {
-    Route of "networking.k8s.io", "Ingress" needs [Ingress, IngressClass, Service];
+    Route of "networking.k8s.io", "Ingress" needs [Ingress, IngressClass, Service, HttpRoutePolicy];
     Route of APISIX, "ApisixRoute" needs [ApisixRoute, IngressClass, Service] and the secrets of ApisixRoute;
     StreamRoute of APISIX, "ApisixRoute" needs [ApisixRoute, IngressClass, Service] and the secrets of ApisixRoute;
-    Service of "", "Service" needs [Ingress, IngressClass, Service, ApisixRoute, ApisixUpstream]
+    Service of "", "Service" needs [Ingress, IngressClass, Service, ApisixRoute, ApisixUpstream, BackendTrafficPolicy]
         and the secrets of ApisixUpstream;
     Service of APISIX, "ApisixUpstream" needs [ApisixUpstream, ApisixRoute, IngressClass, Service]
         and the secrets of ApisixUpstream;
@@ -48,6 +48,13 @@ groups! {
     Certificate of "", "Secret" needs [Ingress, IngressClass, Secret] and the secrets of Ingress;
     PluginSet of APISIX, "ApisixPluginConfig" needs [ApisixPluginConfig, ApisixRoute, Ingress, IngressClass]
         and the secrets of ApisixPluginConfig;
+    Certificate of APISIX, "ApisixTls" needs [ApisixTls, IngressClass] and the secrets of ApisixTls;
+    Consumer of APISIX, "ApisixConsumer" needs [ApisixConsumer, IngressClass] and the secrets of ApisixConsumer;
+    Consumer of APISIX, "Consumer" needs [Consumer] and the secrets of Consumer;
+    PluginSet of APISIX, "PluginConfig" needs [PluginConfig];
+    GlobalRule of APISIX, "ApisixGlobalRule" needs [ApisixGlobalRule, IngressClass]
+        and the secrets of ApisixGlobalRule;
+    GlobalRule of APISIX, "GatewayProxy" needs [GatewayProxy];
     Node of "", "Node" needs [Node];
     ClusterInfo of "", "Cluster" needs [Node];
 }

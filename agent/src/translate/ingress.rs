@@ -22,6 +22,7 @@ mod tls;
 use hubline::model::{Backend, HostName, Key, ResourceKind, Route};
 
 use super::apisix::plugin_config;
+use super::apisix::v1alpha1::http_route_policy::{self, OfIngress};
 use super::rendered::{Fault, Rendered};
 use super::{TranslateOptions, certificate, class, service};
 use crate::index::{Demand, Index, Purpose, ServiceDemand};
@@ -39,16 +40,22 @@ pub(super) fn render(index: &Index, options: &TranslateOptions, name: &Name) -> 
         .iter()
         .all(|kind| index.listings.is_listed(*kind));
     let ingress = index.ingresses.get(name).filter(|_| listed);
+    let mut rendered = Rendered::default();
+    if ingress.is_none() && listed && !index.unread.affects(Kind::Ingress) {
+        http_route_policy::tell_missing(index, &mut rendered, name);
+    }
     let Some(ingress) = ingress.filter(|ingress| class::is_ours(index, options, ingress)) else {
-        return Default::default();
+        return (rendered, Demand::default());
     };
+    let policies = http_route_policy::of_ingress(index, &mut rendered, name);
     let (directives, faults) = Directives::read(options, name, &ingress.annotations);
     let mut translation = Translation {
         index,
         name,
         ingress,
         directives,
-        rendered: Rendered::default(),
+        policies,
+        rendered,
         demand: Demand::default(),
     };
     for (field, fault) in faults {
@@ -77,6 +84,7 @@ struct Translation<'a> {
     name: &'a Name,
     ingress: &'a Ingress,
     directives: Directives,
+    policies: OfIngress,
     rendered: Rendered,
     demand: Demand,
 }
@@ -190,8 +198,8 @@ impl Translation<'_> {
             hosts: found.host.cloned().into_iter().collect(),
             paths: vec![found.path.clone()],
             methods: Vec::new(),
-            conditions: Vec::new(),
-            priority: found.priority,
+            conditions: self.policies.conditions.clone(),
+            priority: self.priority(found),
             backends: backends.into_iter().collect(),
             plugins: directives.plugins.clone(),
             plugin_sets: directives.plugin_config.iter().map(plugin_config::key).collect(),
@@ -200,6 +208,15 @@ impl Translation<'_> {
             created: self.ingress.created,
         };
         self.rendered.entries.insert(key, route.into());
+    }
+
+    /// What takes the rest stays behind all others, whatever a policy says.
+    fn priority(&self, found: &Match<'_>) -> i32 {
+        let said = self
+            .policies
+            .priority
+            .filter(|_| found.priority != DEFAULT_BACKEND_PRIORITY);
+        said.unwrap_or(found.priority)
     }
 
     /// The service's key, and whether its port speaks websocket. Whether they exist is the service's affair.

@@ -14,6 +14,7 @@ use hubline::model::{
     TrafficPolicy, Unresolved,
 };
 
+use super::apisix::v1alpha1::backend_traffic_policy;
 use super::apisix::{Made, upstream};
 use super::rendered::{Fault, Rendered};
 use super::{TranslateOptions, endpoints};
@@ -132,6 +133,9 @@ pub(super) fn render(index: &Index, options: &TranslateOptions, name: &Name) -> 
             port(&mut rendered, index, options, name, &reference);
         }
     }
+    if !is_unread(index, name) {
+        backend_traffic_policy::tell(index, &mut rendered, name, index.services.get(name));
+    }
     rendered
 }
 
@@ -178,11 +182,20 @@ fn port(rendered: &mut Rendered, index: &Index, options: &TranslateOptions, name
     } else if !(endpoints.endpoints.is_empty() && index.unread.affects(Kind::EndpointSlice)) {
         rendered.entries.insert(endpoints_key, Resource::EndpointSet(endpoints));
     }
-    spoken_to(rendered, name, key, model, settings);
+    spoken_to(rendered, key, model, settings, || match demand.purpose.is_apisix() {
+        true => format!("ApisixUpstream {name} is wrong and says so in its status"),
+        false => format!("the BackendTrafficPolicy for Service {name} is wrong and says so in its status"),
+    });
 }
 
 /// Adds how the service is spoken to; where that is wrong, it leads nowhere.
-fn spoken_to(rendered: &mut Rendered, name: &Name, key: Key, model: Service, settings: Made<BackendSettings>) {
+fn spoken_to(
+    rendered: &mut Rendered,
+    key: Key,
+    model: Service,
+    settings: Made<BackendSettings>,
+    why: impl Fn() -> String,
+) {
     let service = match settings {
         Made::Good(settings) => Service { settings, ..model },
         Made::Unknown => {
@@ -190,10 +203,9 @@ fn spoken_to(rendered: &mut Rendered, name: &Name, key: Key, model: Service, set
             return;
         }
         Made::Refused => {
-            let message = format!("ApisixUpstream {name} is wrong and says so in its status");
             let wrong = || Unresolved {
                 reason: "UnsupportedValue".to_owned(),
-                message,
+                message: why(),
             };
             let unresolved = model.unresolved.clone().unwrap_or_else(|| Box::new(wrong()));
             Service {
@@ -217,6 +229,13 @@ fn settings(
         scheme: scheme(port.and_then(|port| port.app_protocol.as_deref()), &demand.purpose),
         ..BackendSettings::default()
     };
+    if !demand.purpose.is_apisix() {
+        let name_of_port = port.map(|port| &*port.name).unwrap_or_default();
+        settings = match backend_traffic_policy::over_service(index, name, name_of_port, settings) {
+            Made::Good(settings) => settings,
+            other => return other,
+        };
+    }
     demand.settings.apply(&mut settings);
     if demand.purpose.is_apisix() {
         return upstream::over_service(index, options, name, port.map(|port| port.number), settings);

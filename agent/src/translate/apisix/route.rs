@@ -8,7 +8,7 @@ mod http;
 mod matching;
 mod stream;
 
-pub(super) use http::timeouts;
+pub(super) use http::{priority, timeouts};
 
 use hubline::model::{Key, ResourceKind};
 

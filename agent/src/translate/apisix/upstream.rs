@@ -3,7 +3,7 @@
 
 mod checks;
 mod nodes;
-mod settings;
+pub(super) mod settings;
 
 use hubline::model::{
     BackendSettings, Key, Port, Protocol, ResourceKind, Service, ServicePort, TrafficPolicy, Unresolved,

@@ -4,6 +4,7 @@ mod coverage;
 mod custom;
 mod generate;
 mod known;
+mod others;
 mod world;
 
 use hubline::model::{ObjectRef, ResourceKind};

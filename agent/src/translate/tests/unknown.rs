@@ -24,7 +24,10 @@ pub(super) fn unknown_without(kind: Kind) -> &'static [&'static str] {
             "Service/ApisixUpstream",
             "EndpointSet/Service",
             "Certificate/Secret",
+            "Certificate/ApisixTls",
+            "Consumer/ApisixConsumer",
             "PluginSet/ApisixPluginConfig",
+            "GlobalRule/ApisixGlobalRule",
         ],
         Kind::Service => &[
             "Route/ApisixRoute",
@@ -47,8 +50,16 @@ pub(super) fn unknown_without(kind: Kind) -> &'static [&'static str] {
         ],
         Kind::ApisixUpstream => &["Service/Service", "Service/ApisixUpstream"],
         Kind::ApisixPluginConfig => &["PluginSet/ApisixPluginConfig"],
-        // Nothing is made of these yet.
-        _ => &[],
+        Kind::ApisixTls => &["Certificate/ApisixTls"],
+        Kind::ApisixConsumer => &["Consumer/ApisixConsumer"],
+        Kind::ApisixGlobalRule => &["GlobalRule/ApisixGlobalRule"],
+        Kind::BackendTrafficPolicy => &["Service/Service"],
+        Kind::HttpRoutePolicy => &["Route/Ingress"],
+        Kind::Consumer => &["Consumer/Consumer"],
+        Kind::PluginConfig => &["PluginSet/PluginConfig"],
+        Kind::GatewayProxy => &["GlobalRule/GatewayProxy"],
+        // Nothing is made of it yet.
+        Kind::L4RoutePolicy => &[],
     }
 }
 

@@ -100,7 +100,8 @@ fn plugin_sets(draft: &mut Draft<'_>, field: &str, rule: &HttpRule) -> Vec<Key> 
     vec![plugin_config::key(&name)]
 }
 
-fn priority(draft: &mut Draft<'_>, field: &str, priority: Option<i64>) -> i32 {
+/// A priority; the nearest one where it is beyond what there is.
+pub(in crate::translate::apisix) fn priority(draft: &mut Draft<'_>, field: &str, priority: Option<i64>) -> i32 {
     let priority = priority.unwrap_or(0);
     i32::try_from(priority).unwrap_or_else(|_| {
         let bound = if priority < 0 { i32::MIN } else { i32::MAX };

@@ -14,7 +14,7 @@ use crate::translate::value;
 
 /// Puts settings over others. A scheme that is not understood is refused: what was to be encrypted would be sent in
 /// clear. Anything else that is wrong is left out.
-pub(super) fn over(
+pub(in crate::translate::apisix) fn over(
     draft: &mut Draft<'_>,
     field: &str,
     given: &UpstreamSettings,

@@ -5,41 +5,42 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::generate::{names, secret_names, service_names};
+use super::others::others;
 use crate::source::Object;
 use crate::source::object::{Custom, Name};
 use hubline::model::UnixSeconds;
 
-fn word(words: &'static [&'static str]) -> impl Strategy<Value = String> {
+pub(super) fn word(words: &'static [&'static str]) -> impl Strategy<Value = String> {
     prop::sample::select(words).prop_map(str::to_owned)
 }
 
 /// One of these, or nothing.
-fn perhaps(words: &'static [&'static str]) -> impl Strategy<Value = Value> {
+pub(super) fn perhaps(words: &'static [&'static str]) -> impl Strategy<Value = Value> {
     prop::option::of(word(words)).prop_map(|word| json!(word))
 }
 
-fn list(of: impl Strategy<Value = Value>, most: usize) -> impl Strategy<Value = Value> {
+pub(super) fn list(of: impl Strategy<Value = Value>, most: usize) -> impl Strategy<Value = Value> {
     prop::collection::vec(of, 0..=most).prop_map(Value::Array)
 }
 
-fn custom<S: DeserializeOwned>(created: Option<i64>, spec: Value) -> Custom<S> {
+pub(super) fn custom<S: DeserializeOwned>(created: Option<i64>, spec: Value) -> Custom<S> {
     Custom {
         created: created.map(UnixSeconds),
         spec: Box::new(serde_json::from_value(spec).unwrap()),
     }
 }
 
-fn created() -> impl Strategy<Value = Option<i64>> {
+pub(super) fn created() -> impl Strategy<Value = Option<i64>> {
     prop::option::of(0..9_i64)
 }
 
-const CLASSES: &[&str] = &["apisix", "apisix", "ours", "nginx"];
+pub(super) const CLASSES: &[&str] = &["apisix", "apisix", "ours", "nginx"];
 
 fn ports() -> impl Strategy<Value = Value> {
     prop_oneof![4 => Just(json!(80)), 4 => Just(json!("http")), 1 => Just(json!(53)), 1 => Just(json!("none"))]
 }
 
-fn plugins() -> impl Strategy<Value = Value> {
+pub(super) fn plugins() -> impl Strategy<Value = Value> {
     let plugin = (
         word(&["limit-count", "cors", "key-auth"]),
         prop::option::of(any::<bool>()),
@@ -178,5 +179,5 @@ pub(super) fn other_secrets() -> impl Strategy<Value = Object> {
 
 /// Any of the kinds that something is made of.
 pub(super) fn any_custom() -> impl Strategy<Value = Object> {
-    prop_oneof![4 => routes(), 3 => upstreams(), 3 => plugin_configs()]
+    prop_oneof![4 => routes(), 3 => upstreams(), 3 => plugin_configs(), 6 => others()]
 }

@@ -1,0 +1,139 @@
+//! What a policy that comes, changes and goes costs, and to whom it is told.
+
+use super::fixture::*;
+use super::*;
+use crate::source::Object;
+
+const SERVICE_POLICY: &str = "
+apiVersion: apisix.apache.org/v1alpha1
+kind: BackendTrafficPolicy
+metadata: {name: retries, namespace: shop, creationTimestamp: '2026-01-02T00:00:00Z'}
+spec: {targetRefs: [{group: '', kind: Service, name: web}], retries: 2}
+";
+
+const ROUTE_POLICY: &str = "
+apiVersion: apisix.apache.org/v1alpha1
+kind: HTTPRoutePolicy
+metadata: {name: canary, namespace: shop, creationTimestamp: '2026-01-02T00:00:00Z'}
+spec:
+  targetRefs: [{group: networking.k8s.io, kind: Ingress, name: web}]
+  priority: 7
+  vars: [[http_x_canary, '==', 'yes']]
+";
+
+/// The shop, and another of the same kind beside it.
+fn two_shops() -> Vec<Object> {
+    let mut objects = shop();
+    let other = |text: &str| {
+        text.replace("name: web", "name: other")
+            .replace("service-name: web", "service-name: other")
+    };
+    objects.extend(super::fixture::objects(
+        &[other(INGRESS), other(SERVICE), other(SLICE)].join("\n---\n"),
+    ));
+    objects
+}
+
+/// What one event publishes, and how many units it translates.
+fn cost(translator: &mut Translator, event: SourceEvent) -> (Vec<String>, u64) {
+    let before = translator.translated_units();
+    translator.apply(event);
+    let output = translator.drain();
+    (short(&output), translator.translated_units() - before)
+}
+
+#[test]
+fn a_policy_of_a_service_re_translates_that_service_alone() {
+    let (mut translator, _) = started(&two_shops());
+    let moved = SERVICE_POLICY.replace("name: web}", "name: other}");
+    let none: [&str; 0] = [];
+    let table = [
+        (apply(SERVICE_POLICY), &["+Service web#80"][..], 2),
+        (
+            apply(&SERVICE_POLICY.replace("retries: 2", "retries: 3")),
+            &["+Service web#80"],
+            2,
+        ),
+        (apply(&SERVICE_POLICY.replace("retries: 2", "retries: 3")), &none, 0),
+        (apply(&moved), &["+Service other#80", "+Service web#80"], 3),
+        (delete(&moved), &["+Service other#80"], 2),
+    ];
+    for (event, published, units) in table {
+        let shown = format!("{event:?}");
+        let expected = (published.iter().map(|&text| text.to_owned()).collect(), units);
+        assert_eq!(cost(&mut translator, event), expected, "{shown}");
+    }
+}
+
+#[test]
+fn a_policy_of_an_ingress_re_translates_that_ingress_alone() {
+    let (mut translator, _) = started(&two_shops());
+    let moved = ROUTE_POLICY.replace("kind: Ingress, name: web", "kind: Ingress, name: other");
+    let (web, other) = (
+        "+Route web#web.example.com|Prefix|/",
+        "+Route other#web.example.com|Prefix|/",
+    );
+    let none: [&str; 0] = [];
+    let table = [
+        (apply(ROUTE_POLICY), &[web][..], 2),
+        (apply(&ROUTE_POLICY.replace("priority: 7", "priority: 8")), &[web], 2),
+        (apply(&ROUTE_POLICY.replace("priority: 7", "priority: 8")), &none, 0),
+        (apply(&moved), &[other, web], 3),
+        (delete(&moved), &[other], 2),
+    ];
+    for (event, published, units) in table {
+        let shown = format!("{event:?}");
+        let expected = (published.iter().map(|&text| text.to_owned()).collect(), units);
+        assert_eq!(cost(&mut translator, event), expected, "{shown}");
+    }
+}
+
+/// Whether a policy of the shop is told something, and with which reason.
+fn told(translator: &mut Translator, policy: &str) -> Option<String> {
+    drop(translator.drain());
+    let diagnostics = translator.diagnostics();
+    let about = diagnostics
+        .into_iter()
+        .find(|diagnostic| diagnostic.object.name == policy);
+    about.map(|diagnostic| diagnostic.reason)
+}
+
+#[test]
+fn of_two_policies_the_older_counts_until_it_is_gone() {
+    for policy in [SERVICE_POLICY, ROUTE_POLICY] {
+        let (mut translator, _) = started(&shop());
+        let name = if policy == SERVICE_POLICY { "retries" } else { "canary" };
+        let younger = policy
+            .replace(&format!("name: {name}"), "name: a-younger")
+            .replace("2026-01-02", "2026-01-03")
+            .replace("retries: 2", "retries: 5")
+            .replace("priority: 7", "priority: 9");
+        let of_no_time = younger
+            .replace("a-younger", "a-of-no-time")
+            .replace(", creationTimestamp: '2026-01-03T00:00:00Z'", "");
+        for policy in [&of_no_time, &younger, policy] {
+            translator.apply(apply(policy));
+        }
+        assert_eq!(told(&mut translator, "a-younger").as_deref(), Some("Conflicted"));
+        assert_eq!(told(&mut translator, "a-of-no-time").as_deref(), Some("Conflicted"));
+        assert_eq!(told(&mut translator, name), None);
+        translator.apply(delete(policy));
+        assert_eq!(told(&mut translator, "a-younger"), None);
+        assert_eq!(told(&mut translator, "a-of-no-time").as_deref(), Some("Conflicted"));
+    }
+}
+
+#[test]
+fn a_policy_is_told_whether_its_target_is_there() {
+    let (mut translator, _) = started(&shop());
+    for (policy, name, target) in [(SERVICE_POLICY, "retries", SERVICE), (ROUTE_POLICY, "canary", INGRESS)] {
+        translator.apply(apply(policy));
+        assert_eq!(told(&mut translator, name), None);
+        translator.apply(delete(target));
+        assert_eq!(told(&mut translator, name).as_deref(), Some("TargetNotFound"));
+        translator.apply(apply(target));
+        assert_eq!(told(&mut translator, name), None);
+        translator.apply(delete(policy));
+        assert_eq!(told(&mut translator, name), None);
+    }
+}
