@@ -40,7 +40,11 @@ fn ours_behaves_as_the_newer_line_does() {
     for name in ["a", "b", "c"] {
         let host = format!("case03{name}.example.com");
         let ((route, upstream), (their_route, their_upstream)) = (ours(&planned, &host), theirs(&state, &host));
-        assert_eq!(route["plugins"], their_route["plugins"], "{host}");
+        let mut plugins = route["plugins"].clone();
+        // Theirs lets consumers of every cluster in; ours only those of its own.
+        let confined = plugins.as_object_mut().unwrap().remove("consumer-restriction");
+        assert_eq!(confined.is_some(), plugins.get("key-auth").is_some(), "{host}");
+        assert_eq!(plugins, their_route["plugins"], "{host}");
         assert_eq!(route.get("vars"), their_route.get("vars"), "{host}");
         assert_eq!(route["uris"], their_route["uris"], "{host}");
         let websocket = their_route["enable_websocket"] == json!(true);

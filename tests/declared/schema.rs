@@ -6,7 +6,7 @@ use hubline_hub::object::{Object, ObjectKind};
 use jsonschema::Validator;
 use serde_json::Value;
 
-use super::objects::jumble;
+use super::objects::{NOT_ENABLED, jumble};
 use super::{body, inputs, planned, reference};
 
 struct Schemas {
@@ -44,6 +44,9 @@ impl Schemas {
         let whole = self.objects[object.id.kind.collection()].iter_errors(&body);
         let mut errors: Vec<_> = whole.map(|error| error.to_string()).collect();
         for (name, config) in body["plugins"].as_object().into_iter().flatten() {
+            if NOT_ENABLED.contains(&name.as_str()) {
+                continue;
+            }
             let of_kind = match object.id.kind {
                 ObjectKind::StreamRoute => self.of_streams.get(name),
                 ObjectKind::Consumer => self.of_consumers.get(name).or_else(|| self.plugins.get(name)),

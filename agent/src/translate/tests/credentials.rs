@@ -193,12 +193,12 @@ fn credentials_are_in_no_debug_form_and_in_no_diagnostic() {
         "the private one",
         "written-out",
         "hidden",
-        "by-plugin",
+        "key-of-a-plugin",
         "from-secret",
         "without-a-name",
         "an-admin-key",
         "signed",
-        "BEGIN PRIVATE",
+        "-----BEGIN PRIVATE",
     ];
     for text in secret {
         // "signed_headers" is a name.

@@ -13,7 +13,7 @@ use crate::source::object::{EndpointSlice, Ingress};
 use hubline::model::{Completeness, EndpointState, ResourceKind};
 
 /// Cases that are looked at; the laws run at least as many.
-const CASES: usize = 512;
+const CASES: usize = 1024;
 
 /// What must happen to objects of every kind.
 const OF_EVERY_KIND: [&str; 19] = [

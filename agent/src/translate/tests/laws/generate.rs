@@ -274,7 +274,7 @@ pub(super) fn any_object() -> impl Strategy<Value = Object> {
     );
     prop_oneof![
         5 => (names(), ingresses()).prop_map(|(name, ingress)| Object::Ingress(name, ingress)),
-        1 => (classes, any::<bool>()).prop_map(|((name, controller), is_default)| {
+        2 => (classes, any::<bool>()).prop_map(|((name, controller), is_default)| {
             Object::IngressClass(Name::new("", &name), IngressClass { controller, is_default })
         }),
         3 => (service_names(), services()).prop_map(|(name, service)| Object::Service(name, service)),
