@@ -61,14 +61,8 @@ fn checks() -> HealthChecks {
     }
 }
 
-fn samples() -> Vec<(Key, Resource)> {
-    let endpoint = crate::model::Endpoint {
-        address: "fd00::1".into(),
-        port: Port::new(8080).unwrap(),
-        state: EndpointState::Draining,
-        place: crate::model::Place::new(Some("n1".into()), None).map(Into::into),
-    };
-    let service = Service {
+fn service() -> Service {
+    Service {
         port: ServicePort {
             number: Some(Port::new(80).unwrap()),
             name: Some("http".to_owned()),
@@ -107,6 +101,15 @@ fn samples() -> Vec<(Key, Resource)> {
             })),
         },
         unresolved: None,
+    }
+}
+
+fn samples() -> Vec<(Key, Resource)> {
+    let endpoint = crate::model::Endpoint {
+        address: "fd00::1".into(),
+        port: Port::new(8080).unwrap(),
+        state: EndpointState::Draining,
+        place: crate::model::Place::new(Some("n1".into()), None).map(Into::into),
     };
     let certificate = Certificate {
         hosts: vec![HostName::new("*.example.com").unwrap()],
@@ -142,7 +145,7 @@ fn samples() -> Vec<(Key, Resource)> {
     };
     vec![
         (key(ResourceKind::Route, "web"), route()),
-        (key(ResourceKind::Service, "web"), service.into()),
+        (key(ResourceKind::Service, "web"), service().into()),
         (
             key(ResourceKind::EndpointSet, "web"),
             Resource::EndpointSet(EndpointSet {

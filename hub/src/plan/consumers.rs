@@ -34,7 +34,7 @@ fn make(scope: &Scope<'_>, consumer: &Consumer) -> Rendered {
         return Rendered::default();
     }
     Rendered {
-        objects: vec![object(scope, plugins).into()],
+        objects: vec![object(scope, &plugins).into()],
         claims: scope.standing.granted.clone(),
         ..Rendered::default()
     }
@@ -53,7 +53,7 @@ fn is_credential(plugin: &str, config: &Value) -> bool {
         .is_some_and(|config| !credentials(plugin, config).is_empty())
 }
 
-fn object(scope: &Scope<'_>, plugins: Map<String, Value>) -> Object {
+fn object(scope: &Scope<'_>, plugins: &Map<String, Value>) -> Object {
     let id = scope.id(ObjectKind::Consumer, Class::Consumer, &scope.key.key, "");
     let group = group_id(scope.options, &scope.key.cluster);
     let body = fields(json!({"username": *id.id, "group_id": *group.id, "plugins": plugins}));

@@ -186,7 +186,8 @@ fn credentials_are_in_no_debug_form_and_in_no_diagnostic() {
     let read = |name: &str| std::fs::read_to_string(folder.join(format!("{name}.in.yaml"))).unwrap();
     let (translator, output) = started(&objects(&inputs.map(read).join("\n---\n")));
     let known: Vec<String> = output.diagnostics.iter().flatten().map(ToString::to_string).collect();
-    let shown = format!("{translator:?} {output:?} {}", known.join("\n"));
+    // "signed_headers" is a name.
+    let shown = format!("{translator:?} {output:?} {}", known.join("\n")).replace("signed_", "");
     let secret = [
         "jack-secret-key",
         "c2VjcmV0",
@@ -201,10 +202,6 @@ fn credentials_are_in_no_debug_form_and_in_no_diagnostic() {
         "-----BEGIN PRIVATE",
     ];
     for text in secret {
-        // "signed_headers" is a name.
-        let found = shown
-            .match_indices(text)
-            .find(|(at, _)| !shown[*at..].starts_with("signed_"));
-        assert!(found.is_none(), "{text} is shown");
+        assert!(!shown.contains(text), "{text} is shown");
     }
 }

@@ -40,14 +40,12 @@ fn host_header(host: &str) -> Checked {
 fn nodes(outside: &Outside) -> Checked {
     // Lengths of APISIX's schema.
     match outside {
-        Outside::Nodes(nodes) if nodes.is_empty() => wrong("service.outside.nodes", "is empty".to_owned()),
+        Outside::Nodes(nodes) if nodes.is_empty() => wrong("service.outside.nodes", "is empty"),
         Outside::Discovery(it) if !(1..=256).contains(&it.service.chars().count()) => wrong(
             "service.outside.discovery.service",
             "must have 1 to 256 characters".to_owned(),
         ),
-        Outside::Discovery(it) if it.provider.is_empty() => {
-            wrong("service.outside.discovery.provider", "is empty".to_owned())
-        }
+        Outside::Discovery(it) if it.provider.is_empty() => wrong("service.outside.discovery.provider", "is empty"),
         Outside::Nodes(_) | Outside::Discovery(_) => Ok(()),
     }
 }
@@ -59,7 +57,7 @@ fn checks(checks: &HealthChecks) -> Checked {
     let field = "service.settings.checks.active";
     let intervals = [active.healthy.interval_seconds, active.unhealthy.interval_seconds];
     if intervals.contains(&Some(0)) || active.timeout_ms == Some(0) {
-        return wrong(field, "an interval and a timeout of 0 are not possible".to_owned());
+        return wrong(field, "an interval and a timeout of 0 are not possible");
     }
     statuses(field, &active.healthy.statuses)?;
     statuses(field, &active.unhealthy.statuses)?;
@@ -134,6 +132,6 @@ fn numbers(field: &str, counts: [Option<u8>; 4], allowed: RangeInclusive<u8>) ->
     }
 }
 
-fn wrong(field: &str, message: String) -> Checked {
+fn wrong(field: &str, message: impl std::fmt::Display) -> Checked {
     Err(Refusal::new("invalid-field", format!("field {field}: {message}")))
 }

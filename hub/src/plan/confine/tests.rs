@@ -17,9 +17,12 @@ fn consumer(namespace: &str, name: &str) -> GlobalKey {
     }
 }
 
+/// Puts words in the place of ids.
+type Naming = Box<dyn Fn(String) -> String>;
+
 /// `shop_jack`, `shop_rose`, and two who are both called `a_b_c`; what is asked gets the words `GROUP`, `NOBODY`, `JACK`,
 /// `ROSE` in the place of ids.
-fn asked<T>(ask: impl FnOnce(&mut Callers<'_>) -> T) -> (T, Vec<String>, Vec<String>, Box<dyn Fn(String) -> String>) {
+fn asked<T>(ask: impl FnOnce(&mut Callers<'_>) -> T) -> (T, Vec<String>, Vec<String>, Naming) {
     let options = PlanOptions::default();
     let mut names = ByName::default();
     let keys = [

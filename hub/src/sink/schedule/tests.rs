@@ -68,7 +68,7 @@ fn a_consumer_goes_without_a_grace_and_its_group_after_it() {
     schedule.on_desired(changes, now);
     let stage = schedule.next_slow(now);
     let ids: Vec<_> = stage.iter().map(|operation| operation.id().clone()).collect();
-    assert_eq!(ids, [jack.id.clone()], "at once");
+    assert_eq!(ids, std::slice::from_ref(&jack.id), "at once");
     let results = done(&stage);
     schedule.on_results(stage, results, now);
     schedule.tick(now);
@@ -76,7 +76,7 @@ fn a_consumer_goes_without_a_grace_and_its_group_after_it() {
     let later = now + schedule.pace.grace;
     schedule.tick(later);
     let ids: Vec<_> = schedule.next_slow(later).iter().map(|it| it.id().clone()).collect();
-    assert_eq!(ids, [group.id.clone()]);
+    assert_eq!(ids, std::slice::from_ref(&group.id));
 }
 
 #[test]
