@@ -63,11 +63,13 @@ impl Shared {
         self.changed();
     }
 
-    /// Answers an Admin API request; objects with an end of life get their timer.
-    pub(crate) fn answer(self: &Arc<Self>, request: &AdminRequest<'_>) -> Answer {
+    /// Answers an Admin API request; objects with an end of life get their timer. Whoever sees what it did sees it in the
+    /// record, too.
+    pub(crate) fn answer(self: &Arc<Self>, request: &AdminRequest<'_>, call: impl FnOnce(&Answer) -> Call) -> Answer {
         let (answer, timers) = {
             let mut state = self.state();
             let answer = handle(&mut state, &self.keys, request);
+            self.record(call(&answer));
             (answer, state.take_timers())
         };
         for timer in timers {

@@ -45,8 +45,21 @@ struct Memory {
     echo_gone: bool,
     /// Until when it was gone last.
     echo_back: Option<Instant>,
+    /// When it answered last.
+    echo_answered: Option<Instant>,
     /// Whether a lost packet was found out, and not told yet.
     lost: bool,
+}
+
+/// Whether the agent's echo was there since a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EchoSince {
+    /// It has answered.
+    Answered,
+    /// The agent is gone, or was then; the line is not, as far as can be told.
+    Gone,
+    /// It has not answered yet, and no round has ended that tells why.
+    Open,
 }
 
 /// What came of one round.
@@ -67,12 +80,18 @@ impl Line {
         fixed
     }
 
-    /// Whether the agent is gone, and the line is not, as far as can be told.
+    /// What is known of the echo since then.
     ///
-    /// Counts for all that was sent while it was so, whenever that comes to an end.
-    pub(super) fn echo_was_gone(&self, sent: Instant) -> bool {
+    /// That it was gone counts for all that was sent while it was so, whenever that comes to an end.
+    pub(super) fn echo_since(&self, sent: Instant) -> EchoSince {
         let memory = self.memory();
-        memory.echo_gone || memory.echo_back.is_some_and(|back| sent < back)
+        if memory.echo_gone || memory.echo_back.is_some_and(|back| sent < back) {
+            return EchoSince::Gone;
+        }
+        match memory.echo_answered {
+            Some(answered) if answered >= sent => EchoSince::Answered,
+            _ => EchoSince::Open,
+        }
     }
 
     /// One round. Confirming probes go out with the echo once an echo has failed, else only after it.
@@ -127,7 +146,12 @@ impl Line {
 
     async fn ask(&self, spec: &ProbeSpec, nonce: &str, timeout: Duration, sockets: &Sockets) -> EchoOutcome {
         let outcome = self.ask_within(spec, nonce, timeout, sockets).await;
-        self.memory().doubts = outcome.is_err();
+        let mut memory = self.memory();
+        memory.doubts = outcome.is_err();
+        if outcome.is_ok() {
+            memory.echo_answered = Some(Instant::now());
+        }
+        drop(memory);
         outcome
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::line::{Line, Round};
+use super::line::{EchoSince, Line, Round};
 use super::outbox::Outbox;
 use super::slots::{Asks, Slots};
 use super::sockets::Sockets;
@@ -77,6 +77,8 @@ struct Prober {
     slots: Slots,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
     learning: bool,
+    /// Failures through APISIX that wait until it is known whether the echo was there; they count as under way.
+    open: Vec<Evidence>,
     outbox: Outbox,
     chance: StdRng,
 }
@@ -94,6 +96,7 @@ impl Prober {
             slots,
             running: FuturesUnordered::new(),
             learning: false,
+            open: Vec::new(),
             outbox,
             chance,
         }
@@ -103,6 +106,7 @@ impl Prober {
     fn adopt(&mut self, spec: Arc<ProbeSpec>) {
         self.running = FuturesUnordered::new();
         self.learning = false;
+        self.open.clear();
         self.slots.adopt(&spec, &mut self.chance);
         self.spec = spec;
     }
@@ -164,13 +168,11 @@ impl Prober {
     fn finish(&mut self, done: Done) {
         match done {
             Done::Learned => self.learning = false,
-            Done::Asked(vantage, sent, result) => {
-                let result = self.through_a_missing_echo(&vantage, sent, result);
-                self.conclude(vantage, sent, result);
-            }
+            Done::Asked(vantage, sent, result) => self.conclude_or_wait(Evidence { vantage, sent, result }),
             Done::Round(sent, Round { result, timed_out }) => {
                 let bad = matches!(result, ProbeResult::Bad(_));
                 self.conclude(Vantage::Line, sent, result);
+                self.close(bad);
                 if timed_out && !self.learning {
                     self.learn();
                 }
@@ -181,14 +183,26 @@ impl Prober {
         }
     }
 
-    /// The probe route leads to the echo: where that is gone and the line is good, its failure says nothing.
-    fn through_a_missing_echo(&self, vantage: &Vantage, sent: Moment, result: ProbeResult) -> ProbeResult {
-        let sent = self.context.began + sent.0;
-        match (vantage, &result) {
-            (Vantage::Gateway(_), ProbeResult::Bad(_)) if self.line.echo_was_gone(sent) => {
-                ProbeResult::Nothing(NoData::EchoGone)
+    /// The probe route leads to the echo: where that is gone and the line is good, its failure says nothing. A node that
+    /// dies with the agent makes both silent at once, and endpoints elsewhere are asked only then: until they have spoken
+    /// it is open which of the two it is.
+    fn conclude_or_wait(&mut self, Evidence { vantage, sent, result }: Evidence) {
+        let failed = matches!((&vantage, &result), (Vantage::Gateway(_), ProbeResult::Bad(_)));
+        match self.line.echo_since(self.context.began + sent.0) {
+            EchoSince::Gone if failed => self.conclude(vantage, sent, ProbeResult::Nothing(NoData::EchoGone)),
+            EchoSince::Open if failed => self.open.push(Evidence { vantage, sent, result }),
+            _ => self.conclude(vantage, sent, result),
+        }
+    }
+
+    /// A round has ended, and may tell of what is open: that the line is bad, or that the agent is there or gone.
+    fn close(&mut self, line_is_bad: bool) {
+        for Evidence { vantage, sent, result } in std::mem::take(&mut self.open) {
+            match self.line.echo_since(self.context.began + sent.0) {
+                EchoSince::Gone => self.conclude(vantage, sent, ProbeResult::Nothing(NoData::EchoGone)),
+                EchoSince::Open if !line_is_bad => self.open.push(Evidence { vantage, sent, result }),
+                EchoSince::Open | EchoSince::Answered => self.conclude(vantage, sent, result),
             }
-            _ => result,
         }
     }
 

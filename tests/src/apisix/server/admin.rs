@@ -50,56 +50,73 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         .await
         .map_err(io::Error::other)?;
     let body = body.to_bytes();
-    let at = Instant::now();
+    let asked = Asked {
+        parts,
+        body,
+        at: Instant::now(),
+    };
     let head = CallHead {
-        method: parts.method.to_string(),
-        path: parts.uri.path().to_owned(),
+        method: asked.parts.method.to_string(),
+        path: asked.parts.uri.path().to_owned(),
     };
     let fault = lock(&shared.faults).take(&head);
-    let result = answered(&shared, &parts, &body, fault).await;
-    let status = result.as_ref().map_or(0, |response| response.status().as_u16());
-    shared.record(Call {
-        at,
-        method: head.method,
-        path: parts.uri.to_string(),
-        body: String::from_utf8_lossy(&body).into_owned(),
-        status,
-    });
-    result
+    answered(&shared, &asked, fault).await
+}
+
+/// A request that has been read.
+struct Asked {
+    parts: Parts,
+    body: Bytes,
+    at: Instant,
 }
 
 async fn answered(
     shared: &Arc<Shared>,
-    parts: &Parts,
-    body: &[u8],
+    asked: &Asked,
     fault: Option<Fault>,
 ) -> Result<Response<Full<Bytes>>, io::Error> {
     let dropped = || io::Error::new(io::ErrorKind::ConnectionAborted, "dropped by a fault");
     match fault {
-        Some(Fault::Dropped) => return Err(dropped()),
+        Some(Fault::Dropped) => {
+            shared.record(asked.call(0));
+            return Err(dropped());
+        }
         Some(Fault::Answer(status, text)) => {
+            shared.record(asked.call(status));
             return response(status, Some("application/json"), text);
         }
         Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
         Some(Fault::DoneButDropped) => {
-            answer(shared, parts, body);
+            shared.answer(&asked.request(), |_| asked.call(0));
             return Err(dropped());
         }
         None => {}
     }
-    rendered(answer(shared, parts, body))
+    rendered(shared.answer(&asked.request(), |answer| asked.call(answer.status)))
 }
 
-fn answer(shared: &Arc<Shared>, parts: &Parts, body: &[u8]) -> Answer {
-    shared.answer(&AdminRequest {
-        method: &parts.method,
-        path: parts.uri.path(),
-        query: parts.uri.query().unwrap_or_default(),
-        headers: &parts.headers,
-        body,
-        time: jiff::Timestamp::now().as_second(),
-        now: Instant::now(),
-    })
+impl Asked {
+    fn call(&self, status: u16) -> Call {
+        Call {
+            at: self.at,
+            method: self.parts.method.to_string(),
+            path: self.parts.uri.to_string(),
+            body: String::from_utf8_lossy(&self.body).into_owned(),
+            status,
+        }
+    }
+
+    fn request(&self) -> AdminRequest<'_> {
+        AdminRequest {
+            method: &self.parts.method,
+            path: self.parts.uri.path(),
+            query: self.parts.uri.query().unwrap_or_default(),
+            headers: &self.parts.headers,
+            body: &self.body,
+            time: jiff::Timestamp::now().as_second(),
+            now: Instant::now(),
+        }
+    }
 }
 
 pub(super) fn rendered(answer: Answer) -> Result<Response<Full<Bytes>>, io::Error> {

@@ -1,9 +1,13 @@
 //! Looking through APISIX.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::support::{INTERVAL, Running, answering, cluster, echo, is_bad, is_good, refusing, samples, silent, spec};
+use super::support::{
+    INTERVAL, Running, answering, cluster, echo, echo_until, is_bad, is_good, refusing, samples, silent, spec,
+};
 use crate::path::evidence::{NoData, ProbeFailure, ProbeResult, Vantage};
 use crate::path::probe::{GatewayProbe, ProbeSpec, TimeoutPolicy};
 
@@ -102,6 +106,34 @@ async fn through_a_missing_echo_nothing_is_seen() {
     // The line goes too: now it speaks again.
     endpoint.stop().await;
     prober.until(&through, is_bad).await;
+}
+
+/// A node dies with the agent and some endpoints. Its echo is known to be lost only after two timeouts, one for itself and
+/// one for the endpoints; what APISIX finds there meanwhile must not take the path down.
+#[tokio::test]
+async fn what_falls_silent_with_the_agent_waits_for_the_endpoints() {
+    let silenced = Arc::new(AtomicBool::new(false));
+    let (agent, endpoint, apisix) = (
+        echo_until("room-a", Arc::clone(&silenced)).await,
+        silent().await,
+        answering(BAD_GATEWAY).await,
+    );
+    let (mut line, all) = spec(&[agent.address]);
+    line.timeout = TimeoutPolicy::Fixed(10 * INTERVAL);
+    all.send_replace(samples(&[endpoint.address]));
+    let mut prober = Running::start(often(line, &[apisix.address]));
+    let through = vantage(apisix.address);
+    prober.until(&through, is_bad).await;
+    silenced.store(true, Ordering::Relaxed);
+    // What was answered before may still be under way.
+    let since = prober.began.elapsed() + INTERVAL;
+    let mut gone = 0;
+    while gone < 10 {
+        let evidence = prober.next(&through).await;
+        let after = evidence.sent.0 > since;
+        assert!(!after || !is_bad(&evidence.result), "{evidence:?} counts");
+        gone += u32::from(evidence.result == ProbeResult::Nothing(NoData::EchoGone));
+    }
 }
 
 /// An agent that is upgraded in a cluster that is scaled to zero: nobody is there who could prove the line.

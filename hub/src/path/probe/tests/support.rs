@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hubline::model::ClusterId;
@@ -71,19 +72,32 @@ pub(super) async fn silent() -> Server {
 
 /// Answers as the agent of that cluster.
 pub(super) async fn echo(cluster: &str) -> Server {
-    let cluster = cluster.to_owned();
-    let answer = move |nonce: &str| {
-        format!(
-            "HTTP/1.1 200 OK\r\nhubline-cluster: {cluster}\r\ncontent-length: {}\r\n\r\n{nonce}",
-            nonce.len()
-        )
+    serve(Some(echoing(cluster))).await
+}
+
+/// Answers as that agent until it is silenced by the flag.
+pub(super) async fn echo_until(cluster: &str, silenced: Arc<AtomicBool>) -> Server {
+    let answer = echoing(cluster);
+    let unless_silenced = move |nonce: &str| {
+        let silent = silenced.load(Ordering::Relaxed);
+        if silent { String::new() } else { answer(nonce) }
     };
-    serve(Some(Arc::new(answer))).await
+    serve(Some(Arc::new(unless_silenced))).await
 }
 
 /// Answers always the same.
 pub(super) async fn answering(text: &'static str) -> Server {
     serve(Some(Arc::new(|_: &str| text.to_owned()))).await
+}
+
+fn echoing(cluster: &str) -> Answering {
+    let cluster = cluster.to_owned();
+    Arc::new(move |nonce: &str| {
+        format!(
+            "HTTP/1.1 200 OK\r\nhubline-cluster: {cluster}\r\ncontent-length: {}\r\n\r\n{nonce}",
+            nonce.len()
+        )
+    })
 }
 
 type Answering = Arc<dyn Fn(&str) -> String + Send + Sync>;
@@ -113,14 +127,7 @@ pub(super) async fn echo_again(cluster: &str, address: SocketAddr) -> Server {
     socket.bind(address).unwrap();
     let listener = socket.listen(64).unwrap();
     drop(fresh);
-    let cluster = cluster.to_owned();
-    let answer = move |nonce: &str| {
-        format!(
-            "HTTP/1.1 200 OK\r\nhubline-cluster: {cluster}\r\ncontent-length: {}\r\n\r\n{nonce}",
-            nonce.len()
-        )
-    };
-    serve_on(listener, address, Some(Arc::new(answer)))
+    serve_on(listener, address, Some(echoing(cluster)))
 }
 
 async fn talk(stream: TcpStream, answering: Option<Answering>, tell: mpsc::Sender<Heard>) {
@@ -187,6 +194,8 @@ pub(super) struct Running {
     pub(super) sockets: Sockets,
     pub(super) task: JoinHandle<()>,
     pub(super) shutdown: CancellationToken,
+    /// From when the moments of evidence count.
+    pub(super) began: Instant,
     findings: mpsc::Receiver<Finding>,
     _ends: DropGuard,
 }
@@ -199,11 +208,11 @@ impl Running {
     pub(super) fn start_with(spec: ProbeSpec, sockets: Sockets) -> Self {
         let (to, findings) = mpsc::channel(4);
         let (spec, specs) = watch::channel(Arc::new(spec));
-        let shutdown = CancellationToken::new();
+        let (shutdown, began) = (CancellationToken::new(), Instant::now());
         let context = ProbeContext {
             findings: to,
             sockets: sockets.clone(),
-            began: Instant::now(),
+            began,
             seed: 1,
         };
         let task = tokio::spawn(probe_path(specs, context, shutdown.clone()));
@@ -212,6 +221,7 @@ impl Running {
             sockets,
             task,
             shutdown: shutdown.clone(),
+            began,
             findings,
             _ends: shutdown.drop_guard(),
         }
