@@ -88,6 +88,7 @@ impl Agent {
                 events: events_tx.clone(),
                 quiet: world.quiet.subscribe(),
                 shown: std::collections::BTreeSet::new(),
+                read: std::collections::BTreeMap::new(),
             };
             life.spawn(watch.follow());
         }

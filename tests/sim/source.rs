@@ -3,7 +3,7 @@
 //! The same events in the same order as `hubline_agent::source::kube` makes of a real one; its failures too: a listing
 //! that fails in the middle, a kind that is forbidden, a watch that ends and is taken up again, or begins anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hubline::model::ClusterId;
@@ -29,6 +29,8 @@ pub(crate) struct Watch {
     pub(crate) quiet: watch::Receiver<bool>,
     /// What this watch has shown and not deleted.
     pub(crate) shown: BTreeSet<ObjectId>,
+    /// What of it could be read.
+    pub(crate) read: BTreeMap<ObjectId, Object>,
 }
 
 /// Why a listing or watch ended.
@@ -82,7 +84,8 @@ impl Watch {
                 self.check()?;
             }
             self.shown.insert(object.id());
-            self.tell(self.read(object, SourceEvent::Listed)).await?;
+            let event = self.read(object, SourceEvent::Listed);
+            self.tell(event).await?;
         }
         let coverage = match self.kind.field_selector() {
             Some(_) => Coverage::Selected,
@@ -126,19 +129,26 @@ impl Watch {
                 self.read(object, SourceEvent::Apply)
             }
             // What a selector shows no longer is deleted to the watch, and of what it never showed it says nothing.
-            Change::Apply(_) | Change::Delete(_) if self.shown.remove(&id) => SourceEvent::Delete(id),
+            Change::Apply(_) | Change::Delete(_) if self.shown.remove(&id) => {
+                self.read.remove(&id);
+                SourceEvent::Delete(id)
+            }
             Change::Apply(_) | Change::Delete(_) => return Ok(()),
         };
         self.tell(event).await
     }
 
     /// An object as an event, if it can be read.
-    fn read(&self, object: Object, event: impl FnOnce(Box<Object>) -> SourceEvent) -> SourceEvent {
+    fn read(&mut self, object: Object, event: impl FnOnce(Box<Object>) -> SourceEvent) -> SourceEvent {
         let id = object.id();
         if self.truth.is_garbled(&self.cluster, &id) {
+            if self.read.get(&id).is_some_and(|before| *before != object) {
+                self.truth.missed(&self.cluster, &id);
+            }
             let reason = "garbled".to_owned();
             return SourceEvent::Malformed { id, reason };
         }
+        self.read.insert(id, object.clone());
         event(Box::new(object))
     }
 

@@ -2,15 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hubline::model::ClusterId;
 use hubline::wire::ContentHash;
 use hubline_agent::source::{Kind, Name, Object, ObjectId, object};
 use hubline_hub::object::{Object as Planned, ObjectId as PlannedId};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::lock;
 use crate::oracle::{Doubt, Oracle};
+
+/// How long agents may take to learn of what can be read again, over all faults of a run.
+const LEARNED_WITHIN: Duration = Duration::from_secs(30);
 
 /// One change of one object, as a watch tells it.
 #[derive(Debug, Clone)]
@@ -53,6 +58,9 @@ struct Server {
     down: bool,
     /// Objects that nobody can read.
     malformed: BTreeSet<ObjectId>,
+    /// Objects of which an agent keeps an older version, since it could not read the one that came then; and when they
+    /// could be read again.
+    missed: BTreeMap<ObjectId, Option<Instant>>,
     /// Counts everything that watches may want to look at.
     version: watch::Sender<u64>,
 }
@@ -66,6 +74,7 @@ impl Truth {
                 forbidden: BTreeSet::new(),
                 down: false,
                 malformed: BTreeSet::new(),
+                missed: BTreeMap::new(),
                 version: watch::Sender::new(0),
             };
             (cluster.clone(), server)
@@ -106,11 +115,22 @@ impl Truth {
             } else {
                 server.malformed.remove(id)
             };
+            if let Some(until) = server.missed.get_mut(id) {
+                *until = (!garbled).then(Instant::now);
+            }
             if let Some(object) = server.objects.get(id).filter(|_| changed) {
                 let change = Change::Apply(object.clone());
                 server.changes.entry(id.kind).or_default().push(change);
             }
         });
+    }
+
+    /// A watch showed that it cannot be read, and had shown another version before.
+    pub(crate) fn missed(&self, cluster: &ClusterId, id: &ObjectId) {
+        if let Some(server) = lock(&self.0).servers.get_mut(cluster) {
+            let until = (!server.malformed.contains(id)).then(Instant::now);
+            server.missed.insert(id.clone(), until);
+        }
     }
 
     pub(crate) fn is_garbled(&self, cluster: &ClusterId, id: &ObjectId) -> bool {
@@ -204,7 +224,13 @@ impl Truth {
 
     /// Asks the oracle about the past.
     pub(crate) fn doubt(&self, object: &PlannedId) -> Doubt {
-        lock(&self.0).oracle.doubt(object)
+        let state = lock(&self.0);
+        let doubt = state.oracle.doubt(object);
+        if doubt.unwanted || doubt.contested {
+            doubt
+        } else {
+            state.as_agents_may_know(object, doubt)
+        }
     }
 
     /// The target took this content of an object.
@@ -214,10 +240,41 @@ impl Truth {
 }
 
 impl State {
+    /// Of an object that was written while nobody could read it agents keep what they read before, which may have asked
+    /// for less.
+    fn as_agents_may_know(&self, object: &PlannedId, doubt: Doubt) -> Doubt {
+        if self.servers.values().all(|server| server.unseen().next().is_none()) {
+            return doubt;
+        }
+        let seen = |(cluster, server): (&ClusterId, &Server)| {
+            let unseen: BTreeSet<&ObjectId> = server.unseen().collect();
+            let objects = server.objects.iter().filter(|(id, _)| !unseen.contains(id));
+            let objects: BTreeMap<_, _> = objects.map(|(id, object)| (id.clone(), object.clone())).collect();
+            (cluster.clone(), objects)
+        };
+        let seen: Vec<_> = self.servers.iter().map(seen).collect();
+        let wanted = crate::oracle::from_nothing(seen.iter().map(|(cluster, objects)| (cluster, objects)));
+        let body = wanted.get(object).map(|(object, _)| crate::oracle::body(object));
+        Doubt {
+            unwanted: body.is_none(),
+            emptied: doubt.emptied || body.is_none_or(|body| crate::oracle::is_empty(&body)),
+            ..doubt
+        }
+    }
+
     fn server(&mut self, cluster: &ClusterId, change: impl FnOnce(&mut Server)) {
         if let Some(server) = self.servers.get_mut(cluster) {
             change(server);
             server.version.send_modify(|version| *version += 1);
         }
+    }
+}
+
+impl Server {
+    /// What agents may know an old version of.
+    fn unseen(&self) -> impl Iterator<Item = &ObjectId> {
+        let lately = |until: &Option<Instant>| until.is_none_or(|until| until.elapsed() < LEARNED_WITHIN);
+        let unseen = self.missed.iter().filter(move |(_, until)| lately(until));
+        unseen.map(|(id, _)| id)
     }
 }
