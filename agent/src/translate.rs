@@ -5,6 +5,7 @@
 //! [`endpoints`] (what routes refer to), [`certificate`], [`cluster`] (nodes) and [`groups`] (completeness).
 //! It does not read YAML or watch anything (source), and it knows nothing of APISIX's objects (the hub's plan).
 
+mod ancestors;
 mod apisix;
 mod certificate;
 mod class;
@@ -310,7 +311,10 @@ impl Translator {
         let id = unit.reporting().filter(|id| self.index.has(id))?;
         let published = |key: &Key| groups::is_published(&self.index, key);
         Some(Arc::new(match class::standing(&self.index, &self.options, &id) {
-            Standing::Ours => rendered.declared(published),
+            Standing::Ours => Declared {
+                ancestors: ancestors::of(&self.index, &self.options, &id),
+                ..rendered.declared(published)
+            },
             standing => Declared {
                 standing,
                 ..Declared::default()
