@@ -5,8 +5,8 @@ use hubline::wire::text::shortened;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Facts, ancestors};
 use super::verdict::Verdict;
+use super::{Facts, ancestors};
 use crate::output::Standing;
 use crate::source::ReportedStatus;
 

@@ -137,10 +137,7 @@ fn nothing_changed_writes_nothing() {
     assert_eq!(written(&present, &ancestors, Vec::new()), None);
     assert_eq!(written(&json!([]), &[], Vec::new()), None);
     // What decides its ancestors is not known.
-    assert_eq!(
-        written_of(&policy(Standing::Unknown, &present, &[], Vec::new())),
-        None
-    );
+    assert_eq!(written_of(&policy(Standing::Unknown, &present, &[], Vec::new())), None);
 }
 
 #[test]

@@ -56,7 +56,13 @@ fn what_has_no_status_is_told_of_by_events_alone() {
         ..broken("UnsupportedValue", message)
     };
     for kind in [Kind::PluginConfig, Kind::GatewayProxy, Kind::Ingress] {
-        let absent = || reported(true, 1, ReportedStatus::of(kind, &json!({"conditions": [{"type": "Odd"}]})));
+        let absent = || {
+            reported(
+                true,
+                1,
+                ReportedStatus::of(kind, &json!({"conditions": [{"type": "Odd"}]})),
+            )
+        };
         let told = |diagnostics, verdict: &Verdict| {
             let facts = facts(Standing::Ours, absent(), diagnostics);
             assert_eq!(wanted::status(&facts, verdict, None, at(7)), None, "{kind:?}");
