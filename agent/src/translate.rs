@@ -196,8 +196,9 @@ impl Translator {
 
     /// Those that ask something of others come first: they say which services and secrets are wanted.
     fn translate_asker(&mut self, unit: Unit, changes: &mut Changes) {
-        let (rendered, demand) = self.ask(&unit);
+        let (rendered, mut demand) = self.ask(&unit);
         if let Some(asker) = unit.asker() {
+            demand.policy_targets = ancestors::targets_of(&self.index, &asker);
             self.index.set_demand(&asker, demand, rendered.held);
         }
         self.translated += 1;

@@ -53,6 +53,18 @@ pub(super) fn of(index: &Index, options: &TranslateOptions, id: &ObjectId) -> Bo
     found.into_iter().map(ancestor).collect()
 }
 
+/// The objects that a policy names, of the kind that it acts on.
+pub(super) fn targets_of(index: &Index, id: &ObjectId) -> BTreeSet<Name> {
+    let read = |target: &&PolicyTarget| read_as(id.kind, target).is_some();
+    let targets = targets(index, id).iter().filter(read);
+    targets.map(|target| id.name.sibling(&target.name)).collect()
+}
+
+/// What a target is read as: none where such policies do not act on its kind.
+fn read_as(policy: Kind, target: &PolicyTarget) -> Option<Kind> {
+    target_kind(policy).filter(|kind| target.group == kind.group() && target.kind == kind.name())
+}
+
 fn targets<'a>(index: &'a Index, id: &ObjectId) -> &'a [PolicyTarget] {
     let (custom, name) = (&index.custom, &id.name);
     let targets = match id.kind {
@@ -70,9 +82,8 @@ fn of_target<'a>(
     id: &ObjectId,
     target: &'a PolicyTarget,
 ) -> BTreeSet<(&'a str, &'a str, &'a str)> {
-    let read = target_kind(id.kind).filter(|kind| target.group == kind.group() && target.kind == kind.name());
     let name = id.name.sibling(&target.name);
-    let (classes, is_there) = match read {
+    let (classes, is_there) = match read_as(id.kind, target) {
         Some(Kind::Ingress) => (classes(index, options, [&name]), index.ingresses.contains_key(&name)),
         Some(_) => {
             let users = index.service_users.of(&name).into_iter().flat_map(Few::keys);

@@ -148,6 +148,18 @@ fn ancestors_follow_everything_that_decides_them() {
     );
 }
 
+/// A policy that is wrong changes nothing at its targets, and is told by them all the same.
+#[test]
+fn ancestors_of_a_policy_that_is_not_applied_follow_as_well() {
+    let wrong = ROUTES.replace("priority: 7", "vars: [[arg_a, odd, '1']]");
+    let (mut translator, _) = started(&objects(&wrong));
+    let first = |translator: &Translator| of(translator, Kind::HttpRoutePolicy, "routes").unwrap().remove(1);
+    assert_eq!(first(&translator), "Ingress/web@[0]");
+    translator.apply(apply(INGRESS));
+    drop(translator.drain());
+    assert_eq!(first(&translator), "IngressClass/apisix@[0]");
+}
+
 #[test]
 fn targets_of_one_ancestor_are_counted_at_it() {
     let mut all = shop();
