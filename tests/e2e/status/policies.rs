@@ -260,7 +260,7 @@ async fn no_status() -> Result<()> {
     let metadata = json!({"http-logger": {"log_format": {"host": "$host"}}});
     let spec = json!({"provider": provider, "pluginMetadata": metadata});
     put(&policies.proxies, "GatewayProxy", "proxy", &spec).await?;
-    let plugins = json!([{"name": "limit-count", "config": {"count": "many"}}]);
+    let plugins = json!([{"name": "echo", "config": {"body": "a"}}, {"name": "echo", "config": {"body": "b"}}]);
     put(&policies.configs, "PluginConfig", "odd", &json!({"plugins": plugins})).await?;
     start_kube_agent(&mut system, &a)?;
     let words = ["spec.pluginMetadata.http-logger", "not supported"];
@@ -270,8 +270,8 @@ async fn no_status() -> Result<()> {
         .await?;
     let about = nothing.regarding.context("of nothing")?;
     ensure!(about.kind.as_deref() == Some("GatewayProxy"), "{about:?}");
-    // What the target says of one comes the same way.
-    look.until_event("odd", "Refused", &["limit-count"]).await?;
+    let words = ["spec.plugins[1]", "plugin echo stands here more than once"];
+    look.until_event("odd", "UnsupportedValue", &words).await?;
     let (events, versions) = (look.versions().await?, policies.versions().await?);
 
     system.kill_agent("a").await?;
