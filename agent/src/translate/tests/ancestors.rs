@@ -55,6 +55,12 @@ fn both(translator: &mut Translator) -> [Vec<String>; 2] {
     ]
 }
 
+/// The ancestor of the first target; none where there is no text.
+fn first(text: &str) -> Vec<String> {
+    let texts = [text].into_iter().filter(|text| !text.is_empty());
+    texts.map(|text| format!("{text}@[0]")).collect()
+}
+
 fn with_policies() -> Translator {
     let mut all = shop();
     all.extend(objects(&[ROUTES, BACKENDS, STREAMS].join("\n---\n")));
@@ -64,15 +70,6 @@ fn with_policies() -> Translator {
 #[test]
 fn ancestors_follow_everything_that_decides_them() {
     let mut translator = with_policies();
-    let site = "HTTPRoute/site@[1]".to_owned();
-    let routes = |text: &str| match text {
-        "" => vec![site.clone()],
-        text => vec![site.clone(), format!("{text}@[0]")],
-    };
-    let backends = |text: &str| match text {
-        "" => Vec::new(),
-        text => vec![format!("{text}@[0]")],
-    };
     let renamed = INGRESS.replace("ingressClassName: apisix", "ingressClassName: edge");
     let unnamed = INGRESS.replace("  ingressClassName: apisix\n", "");
     let elsewhere = INGRESS.replace("service: {name: web", "service: {name: other");
@@ -139,8 +136,9 @@ fn ancestors_follow_everything_that_decides_them() {
     ];
     for (what, event, of_routes, of_backends) in steps {
         event.into_iter().for_each(|event| translator.apply(event));
-        let expected = [routes(of_routes), backends(of_backends)];
-        assert_eq!(both(&mut translator), expected, "{what}");
+        let backends = first(of_backends);
+        let routes = [vec!["HTTPRoute/site@[1]".to_owned()], first(of_routes)].concat();
+        assert_eq!(both(&mut translator), [routes, backends], "{what}");
     }
     assert_eq!(
         of(&translator, Kind::L4RoutePolicy, "streams").unwrap(),
