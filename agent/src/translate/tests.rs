@@ -1,5 +1,6 @@
 //! Golden pairs here; the laws of change in the modules.
 
+mod ancestors;
 mod changes;
 mod credentials;
 mod declared;
