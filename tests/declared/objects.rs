@@ -1,12 +1,14 @@
-//! Golden pairs: `agent/golden/translate/NAME.in.yaml` (manifests; of annotations without `annotation-`) and `golden/NAME.txt` (objects of APISIX,
-//! one a line, then what agent and hub say). `HUBLINE_GOLDEN=write` rewrites the latter.
+//! Golden pairs: `agent/golden/translate/NAME.in.yaml` (manifests; of annotations without `annotation-`) and
+//! `golden/NAME.txt` (objects of APISIX, one a line, then what agent and hub say). `HUBLINE_GOLDEN=write` rewrites the
+//! latter.
 
 use std::path::Path;
 
 use hubline_sandbox::apisix::{StandIn, StandInOptions};
 use serde_json::Value;
 
-use super::{Planned, body, inputs, manifests, planned};
+use super::input::inputs;
+use super::{Planned, body, manifests, planned};
 
 /// Fields that say the same of every object.
 const EVERYWHERE: [&str; 2] = ["labels", "name"];
@@ -30,8 +32,8 @@ fn shown(planned: &Planned) -> String {
 #[test]
 fn objects_are_those_of_the_golden_files() {
     let write = std::env::var("HUBLINE_GOLDEN").is_ok_and(|mode| mode == "write");
-    for (name, input) in inputs() {
-        let actual = shown(&planned(&input, name.ends_with("-allowed")));
+    for input in inputs() {
+        let (name, actual) = (&input.name, shown(&input.planned()));
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("declared/golden/{name}.txt"));
         if write {
             std::fs::write(&file, &actual).unwrap();
@@ -71,8 +73,8 @@ async fn all_are_taken(planned: &Planned) {
 /// The stand-in refuses what does not fit the distilled contract.
 #[tokio::test]
 async fn apisix_takes_every_golden_object() {
-    for (name, input) in inputs() {
-        all_are_taken(&planned(&input, name.ends_with("-allowed"))).await;
+    for input in inputs() {
+        all_are_taken(&input.planned()).await;
     }
 }
 
