@@ -88,7 +88,9 @@ fn service(answer: &str) -> String {
 /// Where the nodes of an upstream are, in order.
 fn addresses(upstream: &Value) -> Vec<String> {
     let nodes = upstream["nodes"].as_array().unwrap().iter();
-    let mut all: Vec<_> = nodes.map(|node| format!("{}:{}", node["host"].as_str().unwrap(), node["port"])).collect();
+    let mut all: Vec<_> = nodes
+        .map(|node| format!("{}:{}", node["host"].as_str().unwrap(), node["port"]))
+        .collect();
     all.sort();
     all
 }
@@ -114,7 +116,9 @@ fn list<'a>(state: &'a Value, kind: &str) -> &'a [Value] {
 
 /// A route's hosts, which one line writes singly and the other at the service.
 fn hosts(state: &Value, route: &Value) -> Value {
-    let service = list(state, "services").iter().find(|it| it["id"] == route["service_id"]);
+    let service = list(state, "services")
+        .iter()
+        .find(|it| it["id"] == route["service_id"]);
     let written = route.get("hosts").or_else(|| service?.get("hosts"));
     written.map_or_else(|| route.get("host").map_or(Value::Null, |host| json!([host])), sorted)
 }

@@ -74,7 +74,12 @@ impl Served {
         let answer = move |request: axum::extract::Request| async move {
             let mut said = HeaderMap::new();
             for (name, header) in SAYS {
-                said.extend(request.headers().get(header).map(|value| (name.parse().unwrap(), value.clone())));
+                said.extend(
+                    request
+                        .headers()
+                        .get(header)
+                        .map(|value| (name.parse().unwrap(), value.clone())),
+                );
             }
             (said, format!("{own} {}", request.uri().path_and_query().unwrap())).into_response()
         };

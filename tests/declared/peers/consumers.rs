@@ -43,6 +43,8 @@ async fn credentials_are_those_of_the_peers() {
         assert_eq!(ours, of(list(state, "consumers")), "{line}");
     }
     let [(_, served), ..] = case.served().await;
-    let seen = served.seen("consumer", HOST, "/a", &[("x-key", "jack-secret-key")]).await;
+    let seen = served
+        .seen("consumer", HOST, "/a", &[("x-key", "jack-secret-key")])
+        .await;
     assert_eq!(seen, "case07.jack");
 }

@@ -41,7 +41,11 @@ async fn requests_go_where_the_peers_send_them() {
             assert_eq!(service(&answer), format!("{wanted} {target}"), "{who}: {host}");
         }
         for (host, target) in BY_DEFAULT {
-            let wanted = if who == "ours" { format!("canary {target}") } else { "404".to_owned() };
+            let wanted = if who == "ours" {
+                format!("canary {target}")
+            } else {
+                "404".to_owned()
+            };
             let answer = served.ask(host, target, &[]).await;
             assert_eq!(service(&answer), wanted, "{who}: {host}{target}");
         }

@@ -23,7 +23,10 @@ fn a_rule_becomes_what_the_peers_make_of_it() {
     assert!(exact["priority"].as_i64() > ours["priority"].as_i64());
     for (line, state) in &case.theirs {
         let paths = json!(["/v1/*", "/v2"]);
-        let their = list(state, "routes").iter().find(|route| route["uris"] == paths).unwrap();
+        let their = list(state, "routes")
+            .iter()
+            .find(|route| route["uris"] == paths)
+            .unwrap();
         for ours in [ours, exact] {
             for field in ["methods", "timeout", "enable_websocket"] {
                 assert_eq!(sorted(&ours[field]), sorted(&their[field]), "{line}: {field}");
@@ -45,7 +48,11 @@ fn what_only_the_cluster_reaches_is_replaced_by_endpoints() {
     let route = bodies.iter().find(|body| body["uris"] == json!(["/svc/*"])).unwrap();
     let upstream = with_id(&bodies, &route["upstream_id"]);
     assert_eq!(addresses(upstream), ["10.9.2.1:8081", "10.9.2.2:8081"]);
-    let told = case.ours.diagnostics.iter().any(|said| said.contains("resolveGranularity"));
+    let told = case
+        .ours
+        .diagnostics
+        .iter()
+        .any(|said| said.contains("resolveGranularity"));
     assert!(told, "{:?}", case.ours.diagnostics);
 }
 
@@ -73,18 +80,28 @@ fn split(plugins: &Value) -> &[Value] {
 
 fn shares(bodies: &[Value], route: &Value) -> Shares {
     let weighted = split(&route["plugins"]).iter();
-    let share = |one: &Value| (addresses(with_id(bodies, &one["upstream_id"])), one["weight"].as_u64().unwrap());
+    let share = |one: &Value| {
+        (
+            addresses(with_id(bodies, &one["upstream_id"])),
+            one["weight"].as_u64().unwrap(),
+        )
+    };
     weighted.map(share).collect()
 }
 
 /// What names no upstream is for that of the route or its service; the newer line splits at the service.
 fn shares_of_theirs(state: &Value, route: &Value) -> Shares {
-    let service = list(state, "services").iter().find(|it| it["id"] == route["service_id"]);
+    let service = list(state, "services")
+        .iter()
+        .find(|it| it["id"] == route["service_id"]);
     let splits = |object: &&Value| object["plugins"].get("traffic-split").is_some();
     let splitting = Some(route).filter(splits).or(service).unwrap();
     let share = |one: &Value| {
         let id = one.get("upstream_id").unwrap_or(&splitting["upstream_id"]);
-        (addresses(with_id(list(state, "upstreams"), id)), one["weight"].as_u64().unwrap())
+        (
+            addresses(with_id(list(state, "upstreams"), id)),
+            one["weight"].as_u64().unwrap(),
+        )
     };
     split(&splitting["plugins"]).iter().map(share).collect()
 }

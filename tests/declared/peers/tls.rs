@@ -13,7 +13,11 @@ use super::{Case, case, list, service, sorted};
 
 /// The one certificate of ours, and that of each line.
 fn certificates(case: &Case) -> (Value, BTreeMap<&'static str, Value>) {
-    let ours: Vec<_> = case.bodies().into_iter().filter(|body| body.get("cert").is_some()).collect();
+    let ours: Vec<_> = case
+        .bodies()
+        .into_iter()
+        .filter(|body| body.get("cert").is_some())
+        .collect();
     let [ours] = ours.as_slice() else {
         panic!("{} certificates", ours.len());
     };
@@ -36,7 +40,11 @@ async fn shown(stand_in: &StandIn, host: &str) -> Option<(Vec<u8>, String)> {
         .resolve(host, address)
         .build()
         .unwrap();
-    let response = client.get(format!("https://{host}:{}/open", address.port())).send().await.ok()?;
+    let response = client
+        .get(format!("https://{host}:{}/open", address.port()))
+        .send()
+        .await
+        .ok()?;
     let shown = response.extensions().get::<TlsInfo>().unwrap().peer_certificate();
     let shown = shown.unwrap().to_vec();
     let status = response.status().as_u16();
