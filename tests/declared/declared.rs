@@ -21,6 +21,7 @@ use serde_json::Value;
 
 mod consumers;
 mod everybody;
+mod expressions;
 mod hosts;
 mod input;
 mod limits;

@@ -112,3 +112,24 @@ async fn plugins_of_a_rule_stand_over_those_of_its_config() {
     }
     served.end().await;
 }
+
+/// Of weight 0 nothing gets a request, be it a backend or a node outside of the cluster.
+#[tokio::test]
+async fn no_weight_is_no_request() {
+    let rules = json!([
+        {"name": "backend", "match": {"paths": ["/backend"]}, "backends": [
+            {"serviceName": "web", "servicePort": 80, "weight": 0},
+            {"serviceName": "canary", "servicePort": 80, "weight": 1},
+        ]},
+        {"name": "node", "match": {"paths": ["/node"]}, "upstreams": [{"name": "outside"}]},
+    ]);
+    let outside = "{apiVersion: apisix.apache.org/v2, kind: ApisixUpstream, metadata: {name: outside, namespace: shop}, \
+        spec: {ingressClassName: apisix, externalNodes: [{type: Domain, name: out.example.net, weight: 1}, \
+        {type: Domain, name: off.example.net, weight: 0}]}}\n---\n";
+    let served = served(&rules, outside).await;
+    for _ in 0..10 {
+        assert_eq!(ask(&served, "/backend", &[]).await, "canary /backend");
+        assert_eq!(ask(&served, "/node", &[]).await, "out.example.net /node");
+    }
+    served.end().await;
+}
