@@ -26,6 +26,7 @@ mod hosts;
 mod input;
 mod limits;
 mod objects;
+mod odd;
 mod peers;
 mod policies;
 mod requests;

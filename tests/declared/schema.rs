@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::input::inputs;
 use super::objects::{NOT_ENABLED, jumble};
+use super::odd;
 use super::{body, planned, reference};
 
 struct Schemas {
@@ -78,6 +79,14 @@ fn every_object_fits_apisix_own_schema() {
 fn whatever_is_written_fits_apisix_own_schema() {
     let Some(schemas) = Schemas::load() else { return };
     for object in planned(&jumble(), false).objects {
+        assert_eq!(schemas.errors(&object), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn whatever_stands_in_custom_resources_fits_apisix_own_schema() {
+    let Some(schemas) = Schemas::load() else { return };
+    for object in planned(&odd::manifests(), false).objects {
         assert_eq!(schemas.errors(&object), Vec::<String>::new());
     }
 }
