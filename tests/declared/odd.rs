@@ -61,7 +61,7 @@ fn rule() -> Value {
         "priority": 3,
         "timeout": {"connect": "1s", "send": "2s", "read": "3s"},
         "match": {
-            "hosts": ["a.example.com"], "paths": ["/a/*"], "methods": ["GET"], "remoteAddrs": ["10.0.0.0/8"],
+            "hosts": ["UNIQUE.example.com"], "paths": ["/a/*"], "methods": ["GET"], "remoteAddrs": ["10.0.0.0/8"],
             "exprs": [
                 {"subject": {"scope": "Header", "name": "X-A"}, "op": "RegexMatch", "value": "^a"},
                 {"subject": {"scope": "Query", "name": "b"}, "op": "In", "set": ["c"]},
@@ -75,16 +75,16 @@ fn rule() -> Value {
 
 /// Objects that say everything, by kind.
 fn templates() -> Vec<(&'static str, Value)> {
-    let key = json!({"key": "k"});
-    let token = json!({"key": "k", "secret": "s", "algorithm": "HS256", "exp": 60, "lifetime_grace_period": 3});
-    let signature = json!({"key_id": "k", "secret_key": "s", "clock_skew": 3, "max_req_body": 7});
-    let user = json!({"username": "u", "password": "p"});
+    let key = json!({"key": "UNIQUE"});
+    let token = json!({"key": "UNIQUE", "secret": "s", "algorithm": "HS256", "exp": 60, "lifetime_grace_period": 3});
+    let signature = json!({"key_id": "UNIQUE", "secret_key": "s", "clock_skew": 3, "max_req_body": 7});
+    let user = json!({"username": "UNIQUE", "password": "p"});
     let outside = json!({
         "scheme": "http",
         "externalNodes": [{"type": "Domain", "name": "out.example.net", "port": 80, "weight": 2}],
     });
     let registry = json!({"discovery": {"type": "consul", "serviceName": "web", "args": {"a": "b"}}});
-    let stream = json!({"name": "s", "protocol": "TCP", "match": {"ingressPort": 9100, "host": "a.example.com"},
+    let stream = json!({"name": "s", "protocol": "TCP", "match": {"ingressPort": 9100, "host": "UNIQUE.example.com"},
         "backend": {"serviceName": "web", "servicePort": 80}});
     let of = |auth: &str, value: &Value| json!({"authParameter": {auth: {"value": value}}});
     vec![
@@ -102,7 +102,7 @@ fn templates() -> Vec<(&'static str, Value)> {
         ("ApisixConsumer", of("basicAuth", &user)),
         ("ApisixConsumer", of("jwtAuth", &token)),
         ("ApisixConsumer", of("hmacAuth", &signature)),
-        ("ApisixConsumer", of("ldapAuth", &json!({"user_dn": "cn=a"}))),
+        ("ApisixConsumer", of("ldapAuth", &json!({"user_dn": "cn=UNIQUE"}))),
         (
             "Consumer",
             json!({"credentials": [{"type": "key-auth", "name": "a", "config": key}]}),
@@ -142,7 +142,13 @@ pub(super) fn manifests() -> String {
             }
         }
     }
-    all.iter().map(|object| format!("{object}\n---\n")).collect()
+    // What two objects may not have alike is called after the object.
+    let named = |object: &Value| {
+        object
+            .to_string()
+            .replace("UNIQUE", object["metadata"]["name"].as_str().unwrap())
+    };
+    all.iter().map(|object| named(object) + "\n---\n").collect()
 }
 
 fn service(name: &str) -> Value {
