@@ -74,12 +74,9 @@ impl Served {
         let answer = move |request: axum::extract::Request| async move {
             let mut said = HeaderMap::new();
             for (name, header) in SAYS {
-                said.extend(
-                    request
-                        .headers()
-                        .get(header)
-                        .map(|value| (name.parse().unwrap(), value.clone())),
-                );
+                if let Some(value) = request.headers().get(header) {
+                    said.insert(name, value.clone());
+                }
             }
             (said, format!("{own} {}", request.uri().path_and_query().unwrap())).into_response()
         };
