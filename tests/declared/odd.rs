@@ -54,7 +54,7 @@ fn settings() -> Value {
     })
 }
 
-/// A rule of an ApisixRoute that says everything.
+/// A rule of an ApisixRoute that says everything but plugins: which there are is known to the target alone.
 fn rule() -> Value {
     json!({
         "name": "rule",
@@ -68,7 +68,6 @@ fn rule() -> Value {
             ],
         },
         "backends": [{"serviceName": "web", "servicePort": 80, "weight": 1}],
-        "plugins": [{"name": "cors", "config": {}}],
         "authentication": {"enable": true, "type": "jwtAuth", "jwtAuth": {"header": "H", "query": "q", "cookie": "c"}},
     })
 }

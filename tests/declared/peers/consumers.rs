@@ -46,5 +46,5 @@ async fn credentials_are_those_of_the_peers() {
     let seen = served
         .seen("consumer", HOST, "/a", &[("x-key", "jack-secret-key")])
         .await;
-    assert_eq!(seen, "case07.jack");
+    assert_eq!(seen, "case07_jack");
 }
