@@ -127,6 +127,14 @@ fn host(draft: &mut Draft<'_>, field: &str, given: &UpstreamSettings) -> Option<
         ("", _) => None,
         ("pass", _) => Some(HostHandling::Pass),
         ("node", _) => Some(HostHandling::Node),
+        // It is put into a request's head as it stands; the hub would refuse the whole Service for it.
+        ("rewrite", Some(host)) if !host.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            let shown = value::shown(&host);
+            let message =
+                format!("{shown} is no host: printable ASCII without blanks is needed; the client's Host is passed");
+            draft.wrong(format!("{field}.upstreamHost"), message);
+            None
+        }
         ("rewrite", Some(host)) => Some(HostHandling::Rewrite(host)),
         ("rewrite", None) => {
             let message = "is needed where passHost is rewrite; the client's Host is passed";
