@@ -86,7 +86,7 @@ fn headers(draft: &mut Draft<'_>, field: &str, lines: &[String]) -> Vec<String> 
     lines.collect()
 }
 
-/// What can stand in a Host header (APISIX's schema of an active check's `host`).
+/// Whether it can stand in a Host header.
 fn is_host(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte))
