@@ -14,7 +14,7 @@ fn rule(name: &str, expression: &Value) -> Value {
     })
 }
 
-async fn served(rules: Vec<Value>) -> Served {
+async fn served(rules: &[Value]) -> Served {
     let route = json!({
         "apiVersion": "apisix.apache.org/v2", "kind": "ApisixRoute", "metadata": {"name": "r", "namespace": "shop"},
         "spec": {"ingressClassName": "apisix", "http": rules},
@@ -57,7 +57,7 @@ async fn every_operator_decides() {
         expression[field] = operand;
         rule(operator, &expression)
     });
-    let served = served(rules.to_vec()).await;
+    let served = served(&rules).await;
     for (operator, _, taken, not_taken) in OPERATORS {
         let target = format!("/{operator}?n={taken}");
         assert_eq!(served.ask("a.example.com", &target, &[]).await, format!("web {target}"));
@@ -71,7 +71,7 @@ async fn every_operator_decides() {
 #[tokio::test]
 async fn every_scope_is_looked_into() {
     let of = |scope: &str, name: &str, value: &str| json!({"subject": {"scope": scope, "name": name}, "op": "Equal", "value": value});
-    let served = served(vec![
+    let served = served(&[
         rule("header", &of("Header", "X-Group-Id", "beta")),
         rule("query", &of("Query", "group_id", "beta")),
         rule("cookie", &of("Cookie", "group", "beta")),
