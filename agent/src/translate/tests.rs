@@ -65,7 +65,7 @@ fn golden() {
     let inputs: Vec<PathBuf> = files
         .filter(|path| path.to_string_lossy().ends_with(".in.yaml"))
         .collect();
-    assert!(inputs.len() >= 53, "only {} goldens were found", inputs.len());
+    assert!(inputs.len() >= 63, "only {} goldens were found", inputs.len());
     for input in inputs {
         let output = PathBuf::from(input.to_string_lossy().replace(".in.yaml", ".out.yaml"));
         check_golden(&output, &translated(&input));
