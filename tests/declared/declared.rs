@@ -58,14 +58,14 @@ fn merged(clusters: &[(&str, &str)], across: bool, granted: &[&str]) -> Planned 
         std::fs::write(directory.path().join("input.yaml"), yaml).unwrap();
         let options = TranslateOptions {
             cross_namespace_services: across,
-            ..TranslateOptions::new(ClusterId::new(*cluster).unwrap())
+            ..TranslateOptions::new(ClusterId::new(cluster).unwrap())
         };
         let (snapshot, said) = dry_run(options, directory.path()).unwrap();
         snapshots.push(snapshot);
         diagnostics.extend(said.iter().map(ToString::to_string));
     }
     let options = PlanOptions {
-        grants: granted.iter().map(|name| ClusterId::new(*name).unwrap()).collect(),
+        grants: granted.iter().map(|name| ClusterId::new(name).unwrap()).collect(),
         ..PlanOptions::default()
     };
     let (objects, problems) = plan::dry_run::dry_run(snapshots, options).unwrap();
