@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
-use hubline::model::{Condition, GlobalKey, HostName, PathMatch, Plugin, Resource, Route};
+use hubline::model::{Comparison, Condition, GlobalKey, HostName, PathMatch, Plugin, Resource, Route};
 use serde::Serialize;
 
 use super::index::{Index, State as TargetState};
@@ -48,11 +48,13 @@ struct PathBody {
 }
 
 #[derive(Debug, Serialize)]
-struct ConditionBody {
-    variable: String,
-    operator: String,
-    negated: bool,
-    values: Vec<String>,
+#[serde(untagged)]
+enum ConditionBody {
+    Comparison(Comparison),
+    /// As APISIX writes it.
+    Expression {
+        expression: String,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -135,11 +137,11 @@ fn path(path: &PathMatch) -> PathBody {
 }
 
 fn condition(condition: &Condition) -> ConditionBody {
-    ConditionBody {
-        variable: condition.variable.clone(),
-        operator: condition.operator.clone(),
-        negated: condition.negated,
-        values: condition.values.clone(),
+    match condition {
+        Condition::Comparison(it) => ConditionBody::Comparison(it.clone()),
+        Condition::Expression(it) => ConditionBody::Expression {
+            expression: it.text().to_owned(),
+        },
     }
 }
 

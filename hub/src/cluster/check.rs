@@ -8,8 +8,9 @@ mod service;
 
 use crate::credential;
 use crate::plan::probes;
+use hubline::expression;
 use hubline::model::{
-    Backend, Condition, Consumer, GlobalRule, Key, PathMatch, Plugin, Resource, ResourceKind, Route, StreamRoute,
+    Backend, Consumer, GlobalRule, Key, PathMatch, Plugin, Resource, ResourceKind, Route, StreamRoute,
 };
 use hubline::wire::WireError;
 use std::collections::BTreeSet;
@@ -79,7 +80,8 @@ fn route(route: &Route) -> Checked {
             METHODS.join(", ")
         ));
     }
-    let conditions = route.conditions.iter().try_for_each(condition);
+    let mut conditions = route.conditions.iter();
+    let conditions = conditions.try_for_each(|condition| expression::value_of(condition).map(drop));
     conditions.or_else(|message| unsupported(format!("field route.conditions: {message}")))?;
     some_path(route)?;
     if route.hosts.iter().any(|host| host.as_str() == probes::HOST) {
@@ -115,20 +117,6 @@ fn some_path(route: &Route) -> Checked {
     match first.filter(|_| faults.all(|fault| fault.is_err())) {
         Some(message) => unsupported(format!("field route.paths: {message}")),
         None => Ok(()),
-    }
-}
-
-/// Whether a condition has as many values as its operator compares with: these two compare with a list (lua-resty-expr),
-/// all others with one.
-pub(crate) fn condition(condition: &Condition) -> Result<(), String> {
-    let lists = matches!(condition.operator.as_str(), "in" | "ipmatch");
-    match condition.values.len() {
-        _ if lists => Ok(()),
-        1 => Ok(()),
-        count => Err(format!(
-            "condition on {} has {count} values, not one",
-            condition.variable
-        )),
     }
 }
 
