@@ -1,6 +1,7 @@
 //! Golden pairs here; the laws of change in the modules.
 
 mod changes;
+mod counted;
 mod credentials;
 mod declared;
 mod fixture;
