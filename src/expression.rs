@@ -7,7 +7,8 @@
 //! | `[expression, ...]`, `["AND", expression, expression, ...]` | all do |
 //! | `["OR", ...]`, `["!AND", ...]`, `["!OR", ...]` | any does, not all do, none does |
 //!
-//! APISIX's router is not built at all while one route's `vars` do not compile, so both sides check what they send on.
+//! The Admin API refuses a route whose `vars` do not compile, and from elsewhere APISIX's workers drop it (`check_route`),
+//! which leaves its requests to a wider one: so both sides check what they send on.
 //! Each expression has one form here, whatever the case of its words, the order of what it joins or the way its numbers
 //! are written, so that equal ones are equal texts. It is kept as a text since numbers have no order and no hash, and
 //! since a text has a bound.

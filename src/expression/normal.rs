@@ -128,7 +128,11 @@ fn operand(operator: &str, value: &Value) -> Result<Value, String> {
     match (operator, value) {
         ("==" | "~=", Value::Null) => Ok(Value::Null),
         ("==" | "~=" | "has", _) => single(value).unwrap_or_else(|| {
-            let null = if operator == "has" { "" } else { ", null where it is absent" };
+            let null = if operator == "has" {
+                ""
+            } else {
+                ", null where it is absent"
+            };
             Err(format!("{}: allowed is a text, a number, true or false{null}", found()))
         }),
         (">" | ">=" | "<" | "<=", Value::String(_) | Value::Number(_)) => single(value).unwrap_or_else(|| Err(found())),
@@ -136,7 +140,10 @@ fn operand(operator: &str, value: &Value) -> Result<Value, String> {
         ("~~" | "~*", Value::String(_)) => Ok(value.clone()),
         ("~~" | "~*", _) => Err(format!("{}: allowed is a regular expression as a text", found())),
         ("in", Value::Array(items)) => items.iter().map(item).collect::<Result<_, _>>().map(Value::Array),
-        ("in", _) => Err(format!("{}: allowed is a list of texts, numbers, true and false", found())),
+        ("in", _) => Err(format!(
+            "{}: allowed is a list of texts, numbers, true and false",
+            found()
+        )),
         ("ipmatch", _) => networks(value).ok_or_else(|| {
             let allowed = "allowed is a list of at least one IP address or network as 10.0.0.0/8";
             format!("{}: {allowed}", found())
@@ -172,7 +179,9 @@ fn number(number: &Number) -> Result<Value, String> {
     let float = number.as_f64().unwrap_or(f64::NAN);
     let scientific = format!("{float:.*e}", DIGITS - 1);
     if scientific.parse::<f64>().ok() != Some(float) || !number.is_f64() && float.abs() >= 1e14 {
-        return Err(format!("number {number} has more digits than the {DIGITS} that APISIX keeps"));
+        return Err(format!(
+            "number {number} has more digits than the {DIGITS} that APISIX keeps"
+        ));
     }
     let whole = format!("{float:.0}").parse::<i64>().ok();
     let whole = whole.filter(|_| float.fract() == 0.0 && float.abs() < 1e14);

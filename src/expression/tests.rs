@@ -30,13 +30,27 @@ fn expressions_have_one_form() {
         (json!(["a", "==", 1e20]), vec![json!(["a", "==", 1e20])]),
         (json!(["a", "==", true]), vec![json!(["a", "==", true])]),
         (json!(["a", ">", "18"]), vec![json!(["a", ">", "18"])]),
-        (json!(["a", "IN", ["x", 1.0, false]]), vec![json!(["a", "in", ["x", 1, false]])]),
+        (
+            json!(["a", "IN", ["x", 1.0, false]]),
+            vec![json!(["a", "in", ["x", 1, false]])],
+        ),
         (json!(["a", "!", "in", []]), vec![json!(["a", "!", "in", []])]),
         (json!(["a", "Has", "x"]), vec![json!(["a", "has", "x"])]),
-        (json!(["a", "ipmatch", "10.0.0.1"]), vec![json!(["a", "ipmatch", ["10.0.0.1"]])]),
         (
-            json!(["a", "ipmatch", ["10.0.0.0/8", "2001:db8::/32", "::ffff:1.2.3.4", "0.0.0.0/0"]]),
-            vec![json!(["a", "ipmatch", ["10.0.0.0/8", "2001:db8::/32", "::ffff:1.2.3.4", "0.0.0.0/0"]])],
+            json!(["a", "ipmatch", "10.0.0.1"]),
+            vec![json!(["a", "ipmatch", ["10.0.0.1"]])],
+        ),
+        (
+            json!([
+                "a",
+                "ipmatch",
+                ["10.0.0.0/8", "2001:db8::/32", "::ffff:1.2.3.4", "0.0.0.0/0"]
+            ]),
+            vec![json!([
+                "a",
+                "ipmatch",
+                ["10.0.0.0/8", "2001:db8::/32", "::ffff:1.2.3.4", "0.0.0.0/0"]
+            ])],
         ),
         // Whether it is there.
         (json!(["a", "==", null]), vec![json!(["a", "!", "~~", "^"])]),
@@ -60,12 +74,19 @@ fn comparisons_with_texts_are_what_they_were_and_the_rest_are_expressions() {
         (json!(["a", "==", 1]), false),
         (json!(["a", "in", ["1", 2]]), false),
         (json!(["OR", ["a", "==", "1"], ["b", "==", "1"]]), false),
-        (json!(["OR", ["a", "==", "1"], ["b", "==", "1"], ["c", "==", "1"]]), false),
+        (
+            json!(["OR", ["a", "==", "1"], ["b", "==", "1"], ["c", "==", "1"]]),
+            false,
+        ),
     ];
     for (value, plain) in table {
         let conditions = conditions(&value, &lenient).unwrap();
         let is_plain = |it: &Condition| matches!(it, Condition::Comparison(_));
-        assert_eq!((conditions.len(), conditions.iter().all(is_plain)), (1, plain), "{value}");
+        assert_eq!(
+            (conditions.len(), conditions.iter().all(is_plain)),
+            (1, plain),
+            "{value}"
+        );
     }
 }
 
@@ -75,7 +96,11 @@ fn what_is_wrong_is_told_with_its_place() {
     let long = json!(["OR", ["a", "==", "x".repeat(MAX_BYTES)], ["b", "==", 1]]);
     let ok = json!(["a", "==", "1"]);
     let table = [
-        (json!("text"), "", "found \"text\"; allowed is [variable, operator, value]"),
+        (
+            json!("text"),
+            "",
+            "found \"text\"; allowed is [variable, operator, value]",
+        ),
         (json!({"a": 1}), "", "found {\"a\":1}; allowed is"),
         (json!([]), "", "is empty"),
         (json!([[]]), "[0]", "is empty"),
@@ -91,24 +116,52 @@ fn what_is_wrong_is_told_with_its_place() {
         (json!(["", "==", "1"]), "", "names no variable"),
         (json!(["OR"]), "", "OR joins 0 here; at least two"),
         (json!(["!AND", ok]), "", "!AND joins 1 here; at least two"),
-        (json!(["OR", ok, ["AND", ok, ["a", "like", "x"]]]), "[2][2]", "operator \"like\" is none of == ~= >"),
-        (json!(["a", "==", ["x"]]), "", "== with [\"x\"]: allowed is a text, a number, true or false, null"),
+        (
+            json!(["OR", ok, ["AND", ok, ["a", "like", "x"]]]),
+            "[2][2]",
+            "operator \"like\" is none of == ~= >",
+        ),
+        (
+            json!(["a", "==", ["x"]]),
+            "",
+            "== with [\"x\"]: allowed is a text, a number, true or false, null",
+        ),
         (json!(["a", "has", null]), "", "has with null: allowed is a text"),
         (json!(["a", ">", true]), "", "> with true: allowed is a number"),
         (json!(["a", ">", null]), "", "> with null: allowed is a number"),
         (json!(["a", "~~", 5]), "", "~~ with 5: allowed is a regular expression"),
         (json!(["a", "in", "x"]), "", "in with \"x\": allowed is a list"),
         (json!(["a", "in", ["x", null]]), "", "in with null in its list"),
-        (json!(["a", "ipmatch", []]), "", "ipmatch with []: allowed is a list of at least one"),
-        (json!(["a", "ipmatch", ["10.0.0.0/33"]]), "", "ipmatch with [\"10.0.0.0/33\"]"),
+        (
+            json!(["a", "ipmatch", []]),
+            "",
+            "ipmatch with []: allowed is a list of at least one",
+        ),
+        (
+            json!(["a", "ipmatch", ["10.0.0.0/33"]]),
+            "",
+            "ipmatch with [\"10.0.0.0/33\"]",
+        ),
         (json!(["a", "ipmatch", ["10.0.0.0/+8"]]), "", "ipmatch with"),
         (json!(["a", "ipmatch", ["10.0.0.0/"]]), "", "ipmatch with"),
         (json!(["a", "ipmatch", ["2001:db8::/129"]]), "", "ipmatch with"),
         (json!(["a", "ipmatch", [1]]), "", "ipmatch with [1]"),
-        (json!(["a", "==", 123_456_789_012_345_i64]), "", "has more digits than the 14"),
+        (
+            json!(["a", "==", 123_456_789_012_345_i64]),
+            "",
+            "has more digits than the 14",
+        ),
         (json!(["a", "==", u64::MAX]), "", "has more digits than the 14"),
-        (json!(["a", "==", 0.123_456_789_012_345]), "", "has more digits than the 14"),
-        (deep, "[0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]", "is a list within 16 others"),
+        (
+            json!(["a", "==", 0.123_456_789_012_345]),
+            "",
+            "has more digits than the 14",
+        ),
+        (
+            deep,
+            "[0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]",
+            "is a list within 16 others",
+        ),
         (long, "", "at most 65536 are allowed"),
     ];
     for (value, at, message) in table {
@@ -119,7 +172,11 @@ fn what_is_wrong_is_told_with_its_place() {
         assert!(fault.at == at && fault.message.contains(message), "{value}: {fault:?}");
     }
     let several = json!([ok, ["a", "like", "x"], ["OR", ["b", "==", "1"], ["", "==", "1"]]]);
-    let at: Vec<String> = conditions(&several, &lenient).unwrap_err().into_iter().map(|it| it.at).collect();
+    let at: Vec<String> = conditions(&several, &lenient)
+        .unwrap_err()
+        .into_iter()
+        .map(|it| it.at)
+        .collect();
     assert_eq!(at, ["[1]", "[2][2]"], "all that is wrong is told at once");
 }
 
@@ -159,7 +216,10 @@ fn a_comparison_that_apisix_does_not_compile_is_refused() {
         (comparison("==", &["x"]), Some(json!(["a", "!", "==", "x"]))),
         (comparison("in", &["x"]), Some(json!(["a", "!", "in", ["x"]]))),
         (comparison("in", &[]), Some(json!(["a", "!", "in", []]))),
-        (comparison("ipmatch", &["::1"]), Some(json!(["a", "!", "ipmatch", ["::1"]]))),
+        (
+            comparison("ipmatch", &["::1"]),
+            Some(json!(["a", "!", "ipmatch", ["::1"]])),
+        ),
         (comparison("ipmatch", &[]), None),
         (comparison("ipmatch", &["x"]), None),
         (comparison("==", &[]), None),

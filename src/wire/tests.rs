@@ -3,9 +3,9 @@ use prost::Message;
 use super::*;
 use crate::expression::Expression;
 use crate::model::{
-    ActiveChecks, Backend, Certificate, CheckProtocol, ClusterId, Comparison, Condition, EndpointSet, EndpointState, GroupKind, HealthChecks,
-    Healthy, HostName, Key, PassiveChecks, PathMatch, Port, Resource, ResourceKind, Route, SecretText, Service,
-    ServicePort, Unhealthy,
+    ActiveChecks, Backend, Certificate, CheckProtocol, ClusterId, Comparison, Condition, EndpointSet, EndpointState,
+    GroupKind, HealthChecks, Healthy, HostName, Key, PassiveChecks, PathMatch, Port, Resource, ResourceKind, Route,
+    SecretText, Service, ServicePort, Unhealthy,
 };
 
 fn key(kind: ResourceKind, name: &str) -> Key {
@@ -240,7 +240,10 @@ fn an_expression_is_never_a_route_without_its_condition() {
         }
         let decoded = EncodedResource::from_bytes(message.encode_to_vec().into()).decode();
         let error = decoded.unwrap().resource.unwrap_err().to_string();
-        assert!(error.contains("route.conditions.expression") && error.contains(fault), "{error}");
+        assert!(
+            error.contains("route.conditions.expression") && error.contains(fault),
+            "{error}"
+        );
     }
 }
 

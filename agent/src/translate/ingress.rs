@@ -53,7 +53,12 @@ pub(super) fn render(index: &Index, options: &TranslateOptions, name: &Name) -> 
             "HTTPRoutePolicy {policy} says in spec.vars which requests the routes are for, and cannot be read; until it \
              is put right there are none"
         );
-        rendered.report(Kind::Ingress, name, "spec.rules", Fault::error("UnsupportedValue", message));
+        rendered.report(
+            Kind::Ingress,
+            name,
+            "spec.rules",
+            Fault::error("UnsupportedValue", message),
+        );
     }
     let (directives, faults) = Directives::read(options, name, &ingress.annotations);
     let mut translation = Translation {

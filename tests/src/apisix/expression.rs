@@ -3,8 +3,8 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
 use fancy_regex::{Regex, RegexBuilder};
+use ipnet::IpNet;
 use serde_json::Value;
 
 const OPERATORS: [&str; 11] = ["==", "~=", ">", ">=", "<", "<=", "~~", "~*", "in", "has", "ipmatch"];
@@ -236,6 +236,7 @@ fn ordered(order: Order, value: Option<&str>, limit: &Value) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -265,7 +266,10 @@ mod tests {
             (json!([["arg_s", "in", ["x", "abc"]]]), true),
             (json!([["arg_none", "~=", "x"]]), true),
             (json!([["arg_none", "~~", ".*"]]), false),
-            (json!([["arg_s", "~~", "^a(?!x)"], ["arg_s", "!", "~~", "^a(?!b)"]]), true),
+            (
+                json!([["arg_s", "~~", "^a(?!x)"], ["arg_s", "!", "~~", "^a(?!b)"]]),
+                true,
+            ),
             (json!([["arg_n", "~~", 7]]), true),
             (json!([["arg_s", "~~", "(["]]), false),
             (json!([["arg_s", "!", "~~", "(["]]), true),
@@ -279,7 +283,10 @@ mod tests {
             // A number is no text, a text may be a number.
             (json!([["arg_n", "in", [7]]]), false),
             (json!([["arg_n", "in", [7, "7"]]]), true),
-            (json!([["arg_n", "==", 7.0], ["arg_n", "~=", 8], ["arg_s", "~=", 7]]), true),
+            (
+                json!([["arg_n", "==", 7.0], ["arg_n", "~=", 8], ["arg_s", "~=", 7]]),
+                true,
+            ),
             (json!([["arg_s", "==", 7]]), false),
             (json!([["arg_s", ">", 1]]), false),
             (json!([["arg_s", "!", ">", 1]]), true),
@@ -294,7 +301,10 @@ mod tests {
             (json!(["AND", ["arg_n", "==", "7"], ["arg_s", "==", "x"]]), false),
             (json!(["!AND", ["arg_n", "==", "7"], ["arg_s", "==", "x"]]), true),
             (
-                json!([["arg_n", "==", 7], ["OR", ["arg_s", "==", "x"], [["arg_n", ">", 6], ["arg_s", "~~", "b"]]]]),
+                json!([
+                    ["arg_n", "==", 7],
+                    ["OR", ["arg_s", "==", "x"], [["arg_n", ">", 6], ["arg_s", "~~", "b"]]]
+                ]),
                 true,
             ),
             (json!(["OR", ["arg_n", "==", "8"], ["arg_s", "==", "abc"]]), true),
@@ -324,6 +334,69 @@ mod tests {
         ];
         for (rules, wanted) in table {
             assert_eq!(Expression::compile(&rules).unwrap_err(), wanted, "{rules}");
+        }
+    }
+
+    /// Comparisons and what joins them, right for the most part.
+    fn written() -> impl Strategy<Value = Value> {
+        let operators = ["==", "~=", ">", "<=", "~~", "~*", "IN", "has", "ipmatch", "like"];
+        let operands = prop::sample::select(vec![
+            json!("7"),
+            json!("abc"),
+            json!("^A"),
+            json!(7.0),
+            json!(8),
+            json!(true),
+            json!(null),
+            json!([]),
+            json!(["abc", 7]),
+            json!(["10.0.0.0/8", "2001:db8::1"]),
+            json!("10.1.2.3"),
+        ]);
+        let variables = prop::sample::select(vec!["arg_n", "arg_s", "arg_none", "remote_addr"]);
+        let comparison = (
+            variables,
+            any::<bool>(),
+            prop::sample::select(operators.to_vec()),
+            operands,
+        );
+        let comparison = comparison.prop_map(|(variable, negated, operator, operand)| match negated {
+            true => json!([variable, "!", operator, operand]),
+            false => json!([variable, operator, operand]),
+        });
+        comparison.prop_recursive(3, 10, 3, |inner| {
+            let word = prop::option::of(prop::sample::select(vec!["AND", "or", "!And", "!OR"]));
+            (word, prop::collection::vec(inner, 1..=3)).prop_map(|(word, mut parts)| {
+                if let Some(word) = word {
+                    parts.insert(0, json!(word));
+                }
+                Value::Array(parts)
+            })
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// What reaches APISIX holds for the same requests as what was written.
+        #[test]
+        fn what_is_programmed_means_what_was_written(written in written()) {
+            let Ok(conditions) = hubline::expression::conditions(&written, &hubline::expression::lenient) else {
+                return Ok(());
+            };
+            let programmed: Result<Vec<Value>, String> = conditions.iter().map(hubline::expression::value_of).collect();
+            let programmed = Value::Array(programmed.unwrap());
+            let [written, programmed] = [&json!([written]), &programmed].map(|vars| Expression::compile(vars).unwrap());
+            prop_assert_eq!(written.holds(&variable), programmed.holds(&variable));
+        }
+
+        /// What APISIX refuses is never sent.
+        #[test]
+        fn what_does_not_compile_is_refused_before(written in written()) {
+            if Expression::compile(&json!([written])).is_err() {
+                let read = hubline::expression::conditions(&written, &hubline::expression::lenient);
+                prop_assert!(read.is_err(), "{:?}", read);
+            }
         }
     }
 }

@@ -121,7 +121,10 @@ fn changed(kind: &str, name: &str, from: &str, to: &str) -> String {
 fn only_what_depends_on_a_change_is_translated_again() {
     // Far more than any change may touch.
     let names = (0..40).map(|number| format!("other-{number}"));
-    let sets: Vec<String> = names.chain(["one".to_owned()]).map(|name| SET.replace("NAME", &name)).collect();
+    let sets: Vec<String> = names
+        .chain(["one".to_owned()])
+        .map(|name| SET.replace("NAME", &name))
+        .collect();
     let (mut translator, _) = started(&objects(&sets.join("\n---\n")));
     assert_eq!(translator.diagnostics(), []);
     let (route, ingress) = ("+Route one#rule", "+Route one#one.example.com|Exact|/");
@@ -134,17 +137,48 @@ fn only_what_depends_on_a_change_is_translated_again() {
         (("Secret", "one-of-nobody", "key: one", "key: two"), &none, 0),
         (("ApisixPluginConfig", "one", "expires: 60", "expires: 61"), &[set], 1),
         (("PluginConfig", "one", "expires: 60", "expires: 61"), &[set], 1),
-        (("ApisixGlobalRule", "one", "expires: 60", "expires: 61"), &["+GlobalRule one#"], 1),
-        (("ApisixUpstream", "one", "retries: 1", "retries: 3"), &["+Service one#80|apisix"], 2),
-        (("ApisixUpstream", "one-outside", "443", "444"), &["+Service one-outside#"], 1),
+        (
+            ("ApisixGlobalRule", "one", "expires: 60", "expires: 61"),
+            &["+GlobalRule one#"],
+            1,
+        ),
+        (
+            ("ApisixUpstream", "one", "retries: 1", "retries: 3"),
+            &["+Service one#80|apisix"],
+            2,
+        ),
+        (
+            ("ApisixUpstream", "one-outside", "443", "444"),
+            &["+Service one-outside#"],
+            1,
+        ),
         (("ApisixRoute", "one", "paths: [/one]", "paths: [/new]"), &[route], 1),
-        (("Ingress", "one", "path: /,", "path: /new,"), &["+Route one#one.example.com|Exact|/new", "-Route one#one.example.com|Exact|/"], 1),
-        (("Ingress", "one", "path: /,", "path: /,"), &[ingress, "-Route one#one.example.com|Exact|/new"], 1),
-        (("BackendTrafficPolicy", "one", "retries: 2", "retries: 3"), &["+Service one#80"], 2),
+        (
+            ("Ingress", "one", "path: /,", "path: /new,"),
+            &[
+                "+Route one#one.example.com|Exact|/new",
+                "-Route one#one.example.com|Exact|/",
+            ],
+            1,
+        ),
+        (
+            ("Ingress", "one", "path: /,", "path: /,"),
+            &[ingress, "-Route one#one.example.com|Exact|/new"],
+            1,
+        ),
+        (
+            ("BackendTrafficPolicy", "one", "retries: 2", "retries: 3"),
+            &["+Service one#80"],
+            2,
+        ),
         (("HTTPRoutePolicy", "one", "'==', 1]", "'==', 2]"), &[ingress], 2),
         (("HTTPRoutePolicy", "one", "[OR,", "['!OR',"), &[ingress], 2),
         (("HTTPRoutePolicy", "one", "[OR,", "['!or',"), &none, 1),
-        (("EndpointSlice", "one-a", "10.0.0.1", "10.0.0.2"), &["+EndpointSet one#80"], 1),
+        (
+            ("EndpointSlice", "one-a", "10.0.0.1", "10.0.0.2"),
+            &["+EndpointSet one#80"],
+            1,
+        ),
     ];
     for ((kind, name, from, to), published, units) in table {
         let event = apply(&changed(kind, name, from, to));

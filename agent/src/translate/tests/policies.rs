@@ -139,7 +139,10 @@ fn conditions(translator: &Translator) -> Option<String> {
         _ => None,
     });
     let route = routes.last()?;
-    let values = route.conditions.iter().map(|it| hubline::expression::value_of(it).unwrap());
+    let values = route
+        .conditions
+        .iter()
+        .map(|it| hubline::expression::value_of(it).unwrap());
     Some(serde_json::Value::from_iter(values).to_string())
 }
 
@@ -153,15 +156,25 @@ fn a_route_whose_conditions_cannot_be_read_is_not_there() {
     let steps = [
         (apply(&with_vars("canary", either)), Some(format!("[{expression}]"))),
         (apply(&with_vars("canary", "[[OR, [http_a, '==', 1]]]")), None),
-        (apply(&with_vars("canary", "[OR, [http_a, '==', 1], [http_b, '==', x]]")), Some(format!("[{expression}]"))),
+        (
+            apply(&with_vars("canary", "[OR, [http_a, '==', 1], [http_b, '==', x]]")),
+            Some(format!("[{expression}]")),
+        ),
         // Of one priority both count, and so does what is wrong with either.
-        (apply(&with_vars("second", "[[http_x_canary, '==', 'yes']]")), Some(format!("[{canary},{expression}]"))),
+        (
+            apply(&with_vars("second", "[[http_x_canary, '==', 'yes']]")),
+            Some(format!("[{canary},{expression}]")),
+        ),
         (apply(&with_vars("second", "[[http_x_canary, like, 'yes']]")), None),
         (apply(&with_vars("second", "[[http_x_canary, '~~', '([']]")), None),
         (apply(&with_vars("second", "[[http_x_canary, '>', 'many']]")), None),
         // A younger one of another priority does not count at all.
         (
-            apply(&with_vars("second", "[[http_x_canary, like, 'yes']]").replace("priority: 7", "priority: 8").replace("01-02", "01-03")),
+            apply(
+                &with_vars("second", "[[http_x_canary, like, 'yes']]")
+                    .replace("priority: 7", "priority: 8")
+                    .replace("01-02", "01-03"),
+            ),
             Some(format!("[{expression}]")),
         ),
         (delete(ROUTE_POLICY), None),
@@ -173,10 +186,17 @@ fn a_route_whose_conditions_cannot_be_read_is_not_there() {
         drop(translator.drain());
         assert_eq!(conditions(&translator), expected, "{shown}");
         let diagnostics = translator.diagnostics();
-        let about = |kind: &str| diagnostics.iter().any(|it| *it.object.source.kind == *kind && it.reason == "UnsupportedValue");
+        let about = |kind: &str| {
+            diagnostics
+                .iter()
+                .any(|it| *it.object.source.kind == *kind && it.reason == "UnsupportedValue")
+        };
         // A policy that does not count is told all the same.
         assert_eq!(about("Ingress"), expected.is_none(), "{shown}: {diagnostics:?}");
-        assert!(expected.is_some() || about("HTTPRoutePolicy"), "{shown}: {diagnostics:?}");
+        assert!(
+            expected.is_some() || about("HTTPRoutePolicy"),
+            "{shown}: {diagnostics:?}"
+        );
     }
 }
 

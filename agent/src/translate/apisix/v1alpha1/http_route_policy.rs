@@ -56,7 +56,9 @@ fn conditions(draft: &mut Draft<'_>, vars: &[Value]) -> Option<Vec<Condition>> {
     let each = vars.iter().enumerate();
     let expressions: Vec<(String, Value)> = match expression::is_joined(vars) {
         true => vec![("spec.vars".to_owned(), Value::Array(vars.to_vec()))],
-        false => each.map(|(at, var)| (format!("spec.vars[{at}]"), var.clone())).collect(),
+        false => each
+            .map(|(at, var)| (format!("spec.vars[{at}]"), var.clone()))
+            .collect(),
     };
     let mut all = Vec::with_capacity(vars.len());
     let mut wrong = false;
