@@ -156,3 +156,23 @@ fn backends(route: &Route) -> Vec<BackendBody> {
 fn plugin_names(plugins: &[Plugin]) -> Vec<String> {
     plugins.iter().map(|plugin| plugin.name.clone()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use hubline::expression::conditions;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_condition_is_shown() {
+        let either = json!(["OR", ["arg_a", ">", 1], ["arg_b", "==", "x"]]);
+        let all = conditions(
+            &json!([["arg_a", "!", "in", ["x", "y"]], either]),
+            &hubline::expression::lenient,
+        );
+        let shown: Vec<_> = all.unwrap().iter().map(|it| json!(condition(it))).collect();
+        let comparison = json!({"variable": "arg_a", "operator": "in", "negated": true, "values": ["x", "y"]});
+        assert_eq!(shown, [comparison, json!({"expression": either.to_string()})]);
+    }
+}
