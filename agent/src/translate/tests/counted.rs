@@ -2,7 +2,6 @@
 
 use super::fixture::*;
 use super::policies::cost;
-use super::*;
 
 /// One of everything that leads to a Service, under one name.
 const SET: &str = "
@@ -58,7 +57,7 @@ spec:
 apiVersion: apisix.apache.org/v1alpha1
 kind: PluginConfig
 metadata: {name: NAME, namespace: shop}
-spec: {plugins: [{name: csrf, config: {expires: 60}, secretRef: NAME-set}]}
+spec: {plugins: [{name: csrf, config: {expires: 60}}]}
 ---
 apiVersion: apisix.apache.org/v2
 kind: ApisixGlobalRule
@@ -131,7 +130,7 @@ fn only_what_depends_on_a_change_is_translated_again() {
     let (set, none) = ("+PluginSet one#", [""; 0]);
     let table = [
         (("Secret", "one-route", "key: one", "key: two"), &[route][..], 1),
-        (("Secret", "one-set", "key: one", "key: two"), &[set, set], 2),
+        (("Secret", "one-set", "key: one", "key: two"), &[set], 1),
         (("Secret", "one-rule", "key: one", "key: two"), &["+GlobalRule one#"], 1),
         (("Secret", "one-key", "key: one", "key: two"), &["+Consumer one#"], 1),
         (("Secret", "one-of-nobody", "key: one", "key: two"), &none, 0),
