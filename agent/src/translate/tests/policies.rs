@@ -200,6 +200,32 @@ fn a_route_whose_conditions_cannot_be_read_is_not_there() {
     }
 }
 
+/// An Ingress is translated before its policy is read, and again afterwards: of the first time nothing gets out.
+#[test]
+fn what_is_made_before_a_policy_is_read_is_never_published() {
+    let routes = |output: &Output| {
+        let mut all = short(output);
+        all.retain(|key| key.contains("Route "));
+        all
+    };
+    let wrong = with_vars("canary", "[[http_x_canary, like, 'yes']]");
+    let mut objects = shop();
+    objects.push(object(&wrong));
+    let (mut translator, output) = started(&objects);
+    assert_eq!(routes(&output), [""; 0]);
+    translator.apply(apply(ROUTE_POLICY));
+    let route = "Route web#web.example.com|Prefix|/";
+    assert_eq!(routes(&translator.drain()), [format!("+{route}")]);
+    for event in [apply(&INGRESS.replace("path: /,", "path: /new,")), apply(&wrong)] {
+        translator.apply(event);
+    }
+    assert_eq!(routes(&translator.drain()), [format!("-{route}")]);
+    for event in [apply(INGRESS), apply(ROUTE_POLICY)] {
+        translator.apply(event);
+    }
+    assert_eq!(routes(&translator.drain()), [format!("+{route}")]);
+}
+
 #[test]
 fn a_policy_is_told_whether_its_target_is_there() {
     let (mut translator, _) = started(&shop());
