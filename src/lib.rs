@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod config;
 pub mod echo;
+pub mod expression;
 pub mod model;
 pub mod program;
 pub mod snapshot_file;

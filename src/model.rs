@@ -31,7 +31,7 @@ pub use name::{ClusterId, HostName, ModelError, Port, UnixSeconds};
 pub use outside::{Discovery, Outside, OutsideNode};
 pub use policy::{Consumer, Export, GlobalRule, Plugin, PluginSet};
 pub use resource::Resource;
-pub use route::{Backend, Condition, PathMatch, Route, StreamRoute};
+pub use route::{Backend, Comparison, Condition, PathMatch, Route, StreamRoute};
 pub use secret::SecretText;
 pub use service::{
     BackendSettings, ClientIdentity, HostHandling, LoadBalancing, Protocol, Scheme, Service, ServicePort, Timeouts,

@@ -53,8 +53,28 @@ struct Published {
 struct Changes {
     upserts: BTreeMap<Key, Resource>,
     removals: BTreeSet<Key>,
+    /// Those of the upserts that were not there at the last drain.
+    made: BTreeSet<Key>,
     diagnostics: bool,
     declared: Vec<(ObjectId, Option<Arc<Declared>>)>,
+}
+
+impl Changes {
+    fn upsert(&mut self, key: Key, resource: Resource, is_new: bool) {
+        // What is removed and comes again within one drain was there all along.
+        if is_new && !self.removals.remove(&key) {
+            self.made.insert(key.clone());
+        }
+        self.upserts.insert(key, resource);
+    }
+
+    /// A unit may be translated more than once before it is drained: an Ingress, and again when its policy is known.
+    fn remove(&mut self, key: Key) {
+        self.upserts.remove(&key);
+        if !self.made.remove(&key) {
+            self.removals.insert(key);
+        }
+    }
 }
 
 /// Translates one cluster, change by change. Memory: the index, and a hash for each resource.
@@ -270,14 +290,14 @@ impl Translator {
             }
             let hash = EncodedResource::encode(&key, &resource).hash();
             if before.hashes.get(&key) != Some(&hash) {
-                changes.upserts.insert(key.clone(), resource);
+                changes.upsert(key.clone(), resource, !before.hashes.contains_key(&key));
             }
             after.hashes.insert(key, hash);
         }
         let gone = before.hashes.into_iter().map(|(key, _)| key);
-        changes
-            .removals
-            .extend(gone.filter(|key| !after.hashes.contains_key(key)));
+        for key in gone.filter(|key| !after.hashes.contains_key(key)) {
+            changes.remove(key);
+        }
         self.remember(unit, after);
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{HostName, Key, Plugin, Port, Protocol, Timeouts, UnixSeconds};
+use crate::expression::Expression;
 
 /// Requests that match all of hosts, paths, methods and conditions go to the backends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,8 +59,24 @@ pub enum PathMatch {
 
 /// A further condition on a request, in APISIX's own operators.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Condition {
+    /// A variable compared with texts.
+    Comparison(Comparison),
+    /// Anything else that can be said.
+    Expression(Expression),
+}
+
+impl From<Comparison> for Condition {
+    fn from(comparison: Comparison) -> Self {
+        Self::Comparison(comparison)
+    }
+}
+
+/// A variable compared with a text, or with a list of texts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Condition {
+pub struct Comparison {
     /// Variable, as `http_x_user`, `arg_page`, `cookie_session`, `remote_addr`.
     pub variable: String,
     /// Operator, as `==`, `~=`, `~~`, `>`, `in`, `has`.
@@ -67,7 +84,7 @@ pub struct Condition {
     /// Whether the result is reversed.
     #[serde(default)]
     pub negated: bool,
-    /// What it is compared with; several for `in`.
+    /// What it is compared with; a list for `in` and `ipmatch`.
     pub values: Vec<String>,
 }
 

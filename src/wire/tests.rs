@@ -1,10 +1,11 @@
 use prost::Message;
 
 use super::*;
+use crate::expression::Expression;
 use crate::model::{
-    ActiveChecks, Backend, Certificate, CheckProtocol, ClusterId, EndpointSet, EndpointState, GroupKind, HealthChecks,
-    Healthy, HostName, Key, PassiveChecks, PathMatch, Port, Resource, ResourceKind, Route, SecretText, Service,
-    ServicePort, Unhealthy,
+    ActiveChecks, Backend, Certificate, CheckProtocol, ClusterId, Comparison, Condition, EndpointSet, EndpointState,
+    GroupKind, HealthChecks, Healthy, HostName, Key, PassiveChecks, PathMatch, Port, Resource, ResourceKind, Route,
+    SecretText, Service, ServicePort, Unhealthy,
 };
 
 fn key(kind: ResourceKind, name: &str) -> Key {
@@ -16,7 +17,15 @@ fn route() -> Resource {
         hosts: vec![HostName::new("a.example.com").unwrap()],
         paths: vec![PathMatch::Prefix("/".to_owned())],
         methods: Vec::new(),
-        conditions: Vec::new(),
+        conditions: vec![
+            Condition::from(Comparison {
+                variable: "arg_a".to_owned(),
+                operator: "in".to_owned(),
+                negated: true,
+                values: vec!["x".to_owned(), "y".to_owned()],
+            }),
+            Condition::Expression(Expression::parse(r#"["!OR",["a",">",1.5],["b","==",true]]"#).unwrap()),
+        ],
         priority: -3,
         backends: vec![Backend {
             service: key(ResourceKind::Service, "web"),
@@ -198,6 +207,44 @@ fn unknown_fields_and_kinds_are_hashed_and_ignored() {
         (unknown.key.kind, unknown.resource),
         (ResourceKind::Other(99), Ok(None))
     );
+}
+
+/// An expression travels in a field of its own, in a condition that is empty besides: hubs which do not know the field
+/// see a comparison with nothing, which they refuse, and never a route without its condition.
+#[test]
+fn an_expression_is_never_a_route_without_its_condition() {
+    let (key, Resource::Route(mut route)) = samples().remove(0) else {
+        panic!("the first sample is a route");
+    };
+    let text = r#"["OR",["a",">",1],["b","==","x"]]"#;
+    route.conditions = vec![Condition::Expression(Expression::parse(text).unwrap())];
+    let message = codec::encode::resource(&key, &Resource::Route(route));
+    let Some(proto::resource::Body::Route(body)) = &message.body else {
+        panic!("a route is a route");
+    };
+    let only_expression = proto::Condition {
+        expression: text.to_owned(),
+        ..proto::Condition::default()
+    };
+    assert_eq!(body.conditions, [only_expression]);
+
+    let table = [
+        (r#"["OR",["a",">",1]]"#, "OR joins 1 here"),
+        (r#"["a","==","x"]"#, "is made of plain conditions"),
+        ("x", "is no JSON"),
+    ];
+    for (text, fault) in table {
+        let mut message = message.clone();
+        if let Some(proto::resource::Body::Route(route)) = &mut message.body {
+            route.conditions[0].expression = text.to_owned();
+        }
+        let decoded = EncodedResource::from_bytes(message.encode_to_vec().into()).decode();
+        let error = decoded.unwrap().resource.unwrap_err().to_string();
+        assert!(
+            error.contains("route.conditions.expression") && error.contains(fault),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -41,8 +41,8 @@ pub struct RoutePolicy {
     pub field: String,
     /// Instead of the routes' own.
     pub priority: Option<i32>,
-    /// Besides the routes' own.
-    pub conditions: Vec<Condition>,
+    /// Besides the routes' own; none where they cannot be read.
+    pub conditions: Option<Vec<Condition>>,
 }
 
 /// What a policy says of a Service.

@@ -48,6 +48,18 @@ pub(super) fn render(index: &Index, options: &TranslateOptions, name: &Name) -> 
         return (rendered, Demand::default());
     };
     let policies = http_route_policy::of_ingress(index, &mut rendered, name);
+    if let Some(policy) = &policies.unreadable {
+        let message = format!(
+            "HTTPRoutePolicy {policy} says in spec.vars which requests the routes are for, and cannot be read; until it \
+             is put right there are none"
+        );
+        rendered.report(
+            Kind::Ingress,
+            name,
+            "spec.rules",
+            Fault::error("UnsupportedValue", message),
+        );
+    }
     let (directives, faults) = Directives::read(options, name, &ingress.annotations);
     let mut translation = Translation {
         index,
@@ -172,6 +184,9 @@ impl Translation<'_> {
     }
 
     fn route(&mut self, field: &str, backend_field: &str, found: &Match<'_>, backend: &IngressBackend) {
+        if self.policies.unreadable.is_some() {
+            return;
+        }
         let key = Key::new(
             ResourceKind::Route,
             &Kind::Ingress.group_kind(),

@@ -2,6 +2,7 @@
 
 mod ancestors;
 mod changes;
+mod counted;
 mod credentials;
 mod declared;
 mod fixture;

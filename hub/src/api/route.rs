@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
-use hubline::model::{Condition, GlobalKey, HostName, PathMatch, Plugin, Resource, Route};
+use hubline::model::{Comparison, Condition, GlobalKey, HostName, PathMatch, Plugin, Resource, Route};
 use serde::Serialize;
 
 use super::index::{Index, State as TargetState};
@@ -48,11 +48,13 @@ struct PathBody {
 }
 
 #[derive(Debug, Serialize)]
-struct ConditionBody {
-    variable: String,
-    operator: String,
-    negated: bool,
-    values: Vec<String>,
+#[serde(untagged)]
+enum ConditionBody {
+    Comparison(Comparison),
+    /// As APISIX writes it.
+    Expression {
+        expression: String,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -135,11 +137,11 @@ fn path(path: &PathMatch) -> PathBody {
 }
 
 fn condition(condition: &Condition) -> ConditionBody {
-    ConditionBody {
-        variable: condition.variable.clone(),
-        operator: condition.operator.clone(),
-        negated: condition.negated,
-        values: condition.values.clone(),
+    match condition {
+        Condition::Comparison(it) => ConditionBody::Comparison(it.clone()),
+        Condition::Expression(it) => ConditionBody::Expression {
+            expression: it.text().to_owned(),
+        },
     }
 }
 
@@ -153,4 +155,24 @@ fn backends(route: &Route) -> Vec<BackendBody> {
 
 fn plugin_names(plugins: &[Plugin]) -> Vec<String> {
     plugins.iter().map(|plugin| plugin.name.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use hubline::expression::conditions;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_condition_is_shown() {
+        let either = json!(["OR", ["arg_a", ">", 1], ["arg_b", "==", "x"]]);
+        let all = conditions(
+            &json!([["arg_a", "!", "in", ["x", "y"]], either]),
+            &hubline::expression::lenient,
+        );
+        let shown: Vec<_> = all.unwrap().iter().map(|it| json!(condition(it))).collect();
+        let comparison = json!({"variable": "arg_a", "operator": "in", "negated": true, "values": ["x", "y"]});
+        assert_eq!(shown, [comparison, json!({"expression": either.to_string()})]);
+    }
 }

@@ -8,8 +8,9 @@ mod service;
 
 use crate::credential;
 use crate::plan::probes;
+use hubline::expression;
 use hubline::model::{
-    Backend, Condition, Consumer, GlobalRule, Key, PathMatch, Plugin, Resource, ResourceKind, Route, StreamRoute,
+    Backend, Consumer, GlobalRule, Key, PathMatch, Plugin, Resource, ResourceKind, Route, StreamRoute,
 };
 use hubline::wire::WireError;
 use std::collections::BTreeSet;
@@ -79,7 +80,8 @@ fn route(route: &Route) -> Checked {
             METHODS.join(", ")
         ));
     }
-    let conditions = route.conditions.iter().try_for_each(condition);
+    let mut conditions = route.conditions.iter();
+    let conditions = conditions.try_for_each(|condition| expression::value_of(condition).map(drop));
     conditions.or_else(|message| unsupported(format!("field route.conditions: {message}")))?;
     some_path(route)?;
     if route.hosts.iter().any(|host| host.as_str() == probes::HOST) {
@@ -115,20 +117,6 @@ fn some_path(route: &Route) -> Checked {
     match first.filter(|_| faults.all(|fault| fault.is_err())) {
         Some(message) => unsupported(format!("field route.paths: {message}")),
         None => Ok(()),
-    }
-}
-
-/// Whether a condition has as many values as its operator compares with: these two compare with a list (lua-resty-expr),
-/// all others with one.
-pub(crate) fn condition(condition: &Condition) -> Result<(), String> {
-    let lists = matches!(condition.operator.as_str(), "in" | "ipmatch");
-    match condition.values.len() {
-        _ if lists => Ok(()),
-        1 => Ok(()),
-        count => Err(format!(
-            "condition on {} has {count} values, not one",
-            condition.variable
-        )),
     }
 }
 
@@ -254,6 +242,9 @@ fn names_upstream(split: &serde_json::Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use hubline::expression::Expression;
+    use hubline::model::{Comparison, Condition};
+
     use super::*;
 
     fn plugin(name: &str, config: &str) -> Plugin {
@@ -330,6 +321,68 @@ mod tests {
         }
     }
 
+    /// APISIX drops a route whose conditions it cannot compile, and a route without them is wider than it was declared.
+    #[test]
+    fn conditions_that_apisix_would_not_compile_are_refused() {
+        let condition = |operator: &str, values: &[&str]| {
+            Condition::from(Comparison {
+                variable: "arg_a".to_owned(),
+                operator: operator.to_owned(),
+                negated: false,
+                values: values.iter().map(|&value| value.to_owned()).collect(),
+            })
+        };
+        let expression = Expression::parse(r#"["OR",["arg_a",">",1],["arg_b","==","x"]]"#).unwrap();
+        // What a hub sees of an expression whose field it does not know.
+        let unknown = Condition::from(Comparison {
+            variable: String::new(),
+            operator: String::new(),
+            negated: false,
+            values: Vec::new(),
+        });
+        let table = [
+            (condition("==", &["x"]), true),
+            (condition("in", &["x", "y"]), true),
+            (Condition::Expression(expression), true),
+            (condition("==", &["x", "y"]), false),
+            (condition("like", &["x"]), false),
+            (condition("ipmatch", &["10.0.0.0/8", "x"]), false),
+            (unknown, false),
+        ];
+        for (condition, accepted) in table {
+            let route = Route {
+                conditions: vec![condition],
+                ..route_to(vec![PathMatch::Exact("/".to_owned())])
+            };
+            let message = super::route(&route).err().map(|refusal| refusal.message);
+            let named = message
+                .as_ref()
+                .map(|message| message.contains("field route.conditions"));
+            assert_eq!(
+                named,
+                (!accepted).then_some(true),
+                "{:?}: {message:?}",
+                route.conditions
+            );
+        }
+    }
+
+    fn route_to(paths: Vec<PathMatch>) -> Route {
+        Route {
+            hosts: Vec::new(),
+            paths,
+            methods: Vec::new(),
+            conditions: Vec::new(),
+            priority: 0,
+            backends: Vec::new(),
+            plugins: vec![plugin("cors", "{}")],
+            plugin_sets: Vec::new(),
+            timeouts: None,
+            websocket: false,
+            created: None,
+        }
+    }
+
     #[test]
     fn a_path_that_cannot_be_takes_only_itself_out_of_force() {
         let (exact, prefix) = (
@@ -344,19 +397,7 @@ mod tests {
             (vec![exact("a"), pattern], None),
         ];
         for (paths, fault) in table {
-            let route = Route {
-                hosts: Vec::new(),
-                paths,
-                methods: Vec::new(),
-                conditions: Vec::new(),
-                priority: 0,
-                backends: Vec::new(),
-                plugins: Vec::new(),
-                plugin_sets: Vec::new(),
-                timeouts: None,
-                websocket: false,
-                created: None,
-            };
+            let route = route_to(paths);
             let message = some_path(&route).err().map(|refusal| refusal.message);
             let as_said = fault.is_none_or(|fault| message.as_ref().is_some_and(|message| message.contains(fault)));
             assert!(

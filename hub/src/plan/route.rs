@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use hubline::model::{Backend, Condition, Resource, Route, Timeouts};
+use hubline::expression;
+use hubline::model::{Backend, Resource, Route, Timeouts};
 use serde_json::{Map, Value, json};
 
 use super::gateways;
@@ -13,7 +14,7 @@ use super::paths::{Part, parts};
 use super::plugins;
 use super::scope::{Rendered, Scope, fields};
 use super::upstream::within;
-use crate::cluster::check::{self, METHODS, RESTRICTION, SPLIT};
+use crate::cluster::check::{METHODS, RESTRICTION, SPLIT};
 use crate::object::{Object, ObjectId, ObjectKind};
 use crate::view::{Problem, ProblemKind};
 
@@ -89,7 +90,7 @@ fn common(scope: &Scope<'_>, route: &Route) -> Result<Common, Box<Rendered>> {
     if !route.methods.is_empty() {
         body.insert("methods".to_owned(), methods(scope, route)?);
     }
-    let conditions: Result<Vec<_>, _> = route.conditions.iter().map(condition).collect();
+    let conditions: Result<Vec<_>, _> = route.conditions.iter().map(expression::value_of).collect();
     let conditions = conditions.map_err(|message| scope.refuse("InvalidCondition", message))?;
     let mut common = Common {
         body,
@@ -301,20 +302,6 @@ fn methods(scope: &Scope<'_>, route: &Route) -> Result<Value, Box<Rendered>> {
     Ok(json!(methods))
 }
 
-/// A condition as `[variable, "!", operator, value]`, in which the `!` is left out unless it is negated.
-fn condition(condition: &Condition) -> Result<Value, String> {
-    check::condition(condition)?;
-    let value = match (condition.operator.as_str(), condition.values.as_slice()) {
-        (operator, [value]) if !matches!(operator, "in" | "ipmatch") => json!(value),
-        (_, values) => json!(values),
-    };
-    Ok(if condition.negated {
-        json!([condition.variable, "!", condition.operator, value])
-    } else {
-        json!([condition.variable, condition.operator, value])
-    })
-}
-
 /// Timeouts in seconds, as APISIX wants them; none may be 0, which becomes APISIX's default of 60 s.
 pub(super) fn timeout(timeouts: Timeouts) -> Value {
     json!({
@@ -346,25 +333,5 @@ mod tests {
         for (milliseconds, wanted) in table {
             assert_eq!(seconds(milliseconds), wanted);
         }
-    }
-
-    #[test]
-    fn conditions_in_apisix_words() {
-        let given = |operator: &str, negated, values: &[&str]| Condition {
-            variable: "arg_a".to_owned(),
-            operator: operator.to_owned(),
-            negated,
-            values: values.iter().map(|&value| value.to_owned()).collect(),
-        };
-        assert_eq!(condition(&given("==", false, &["x"])), Ok(json!(["arg_a", "==", "x"])));
-        assert_eq!(
-            condition(&given("~~", true, &["x"])),
-            Ok(json!(["arg_a", "!", "~~", "x"]))
-        );
-        assert_eq!(
-            condition(&given("in", false, &["x", "y"])),
-            Ok(json!(["arg_a", "in", ["x", "y"]]))
-        );
-        assert!(condition(&given("==", false, &[])).is_err());
     }
 }

@@ -3,6 +3,7 @@
 use super::super::resource::key_part;
 use super::super::{Names, WireError, proto as p};
 use super::{checks, outside};
+use crate::expression::Expression;
 use crate::model as m;
 
 type Result<T> = std::result::Result<T, WireError>;
@@ -85,7 +86,7 @@ fn route(route: p::Route, names: &mut Names) -> Result<m::Route> {
         hosts: hosts("route.hosts", &route.hosts)?,
         paths,
         methods: route.methods,
-        conditions: exactly(route.conditions, |it| Ok(condition(it)))?,
+        conditions: exactly(route.conditions, condition)?,
         priority: route.priority,
         backends: backends("route.backends", route.backends, names)?,
         plugins: plugins(route.plugins),
@@ -135,13 +136,18 @@ fn path(path: p::PathMatch) -> Result<m::PathMatch> {
     Ok(matcher)
 }
 
-fn condition(condition: p::Condition) -> m::Condition {
-    m::Condition {
+fn condition(condition: p::Condition) -> Result<m::Condition> {
+    if !condition.expression.is_empty() {
+        let read = Expression::parse(&condition.expression);
+        let read = read.map_err(|error| WireError::field("route.conditions.expression", error))?;
+        return Ok(m::Condition::Expression(read));
+    }
+    Ok(m::Condition::Comparison(m::Comparison {
         variable: condition.variable,
         operator: condition.operator,
         negated: condition.negated,
         values: condition.values,
-    }
+    }))
 }
 
 fn backends(field: &str, backends: Vec<p::Backend>, names: &mut Names) -> Result<Vec<m::Backend>> {

@@ -81,11 +81,18 @@ fn path(path: &m::PathMatch) -> p::PathMatch {
 }
 
 fn condition(condition: &m::Condition) -> p::Condition {
-    p::Condition {
-        variable: condition.variable.clone(),
-        operator: condition.operator.clone(),
-        negated: condition.negated,
-        values: condition.values.clone(),
+    match condition {
+        m::Condition::Comparison(it) => p::Condition {
+            variable: it.variable.clone(),
+            operator: it.operator.clone(),
+            negated: it.negated,
+            values: it.values.clone(),
+            expression: String::new(),
+        },
+        m::Condition::Expression(it) => p::Condition {
+            expression: it.text().to_owned(),
+            ..p::Condition::default()
+        },
     }
 }
 

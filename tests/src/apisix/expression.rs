@@ -3,9 +3,11 @@
 
 use std::net::IpAddr;
 
+use fancy_regex::{Regex, RegexBuilder};
 use ipnet::IpNet;
-use regex::{Regex, RegexBuilder};
 use serde_json::Value;
+
+const OPERATORS: [&str; 11] = ["==", "~=", ">", ">=", "<", "<=", "~~", "~*", "in", "has", "ipmatch"];
 
 /// A compiled expression.
 #[derive(Clone, Debug)]
@@ -108,7 +110,17 @@ fn compile_comparison(rules: &[Value]) -> Result<Expression, String> {
             }
             (variable, true, operator, operand)
         }
-        [variable, operator, operand] => (variable, false, operator, operand),
+        [variable, operator, operand, ..] => (variable, false, operator, operand),
+        // For compatibility, as the real one says: a value alone is compared with, in lower case.
+        [variable, value] if !OPERATORS.contains(&lower(value).as_str()) => {
+            let variable = variable.as_str().ok_or_else(invalid)?.to_owned();
+            let test = Test::Equal(Value::String(lower(value)));
+            return Ok(Expression::Compare {
+                variable,
+                test,
+                negated: false,
+            });
+        }
         _ => return Err(invalid()),
     };
     let variable = variable.as_str().ok_or_else(invalid)?.to_owned();
@@ -135,23 +147,41 @@ fn compile_test(operator: &str, operand: &Value) -> Result<Test, String> {
         "~*" => Test::Matches(regex(operand, true)),
         "in" => Test::In(items()),
         "has" => Test::Has,
-        "ipmatch" => Test::Addresses(addresses(operand)),
+        "ipmatch" => Test::Addresses(addresses(operand)?),
         _ => return Err(format!("invalid operator '{operator}'")),
     })
 }
 
+/// One that is none matches nothing: `ngx.re.find` answers with an error, which is not looked at.
 fn regex(pattern: &Value, ignore_case: bool) -> Option<Regex> {
-    RegexBuilder::new(pattern.as_str()?)
+    RegexBuilder::new(&lua_text(pattern))
         .case_insensitive(ignore_case)
         .build()
         .ok()
 }
 
-fn addresses(operand: &Value) -> Vec<IpNet> {
-    match operand {
-        Value::Array(items) => items.iter().filter_map(|item| network(item.as_str()?)).collect(),
-        other => other.as_str().and_then(network).into_iter().collect(),
+/// As lua-resty-ipmatcher reads them, which refuses all for one.
+fn addresses(operand: &Value) -> Result<Vec<IpNet>, String> {
+    let one = std::slice::from_ref(operand);
+    let items = operand.as_array().map_or(one, Vec::as_slice);
+    if items.is_empty() || operand == "" || operand.is_null() {
+        return Err("invalid ip address".to_owned());
     }
+    let read = |item: &Value| {
+        let network = item.as_str().and_then(network);
+        let address = lua_text(item);
+        network.ok_or_else(|| format!("invalid ip address: {}", address.split('/').next().unwrap_or_default()))
+    };
+    items.iter().map(read).collect()
+}
+
+/// A value as Lua's `tostring` writes it, as far as it is a text or a number.
+fn lua_text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn lower(value: &Value) -> String {
+    lua_text(value).to_lowercase()
 }
 
 /// An address or a range of addresses.
@@ -170,7 +200,7 @@ impl Test {
             Test::Matches(regex) => regex
                 .as_ref()
                 .zip(value)
-                .is_some_and(|(regex, value)| regex.is_match(value)),
+                .is_some_and(|(regex, value)| regex.is_match(value).unwrap_or(false)),
             Test::In(items) => items.iter().any(|item| item.as_str() == value && value.is_some()),
             Test::Addresses(networks) => {
                 let address = value.and_then(|value| value.parse::<IpAddr>().ok());
@@ -206,6 +236,7 @@ fn ordered(order: Order, value: Option<&str>, limit: &Value) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -235,6 +266,47 @@ mod tests {
             (json!([["arg_s", "in", ["x", "abc"]]]), true),
             (json!([["arg_none", "~=", "x"]]), true),
             (json!([["arg_none", "~~", ".*"]]), false),
+            (
+                json!([["arg_s", "~~", "^a(?!x)"], ["arg_s", "!", "~~", "^a(?!b)"]]),
+                true,
+            ),
+            (json!([["arg_n", "~~", 7]]), true),
+            (json!([["arg_s", "~~", "(["]]), false),
+            (json!([["arg_s", "!", "~~", "(["]]), true),
+            (json!([["arg_s", "==", null]]), false),
+            (json!([["arg_none", "==", null]]), true),
+            (json!([["arg_none", "~=", null]]), false),
+            (json!([["arg_s", "~=", null]]), true),
+            // Two texts: a variable that is there, and one that is not.
+            (json!([["arg_s", "~~", "^"]]), true),
+            (json!([["arg_none", "!", "~~", "^"]]), true),
+            // A number is no text, a text may be a number.
+            (json!([["arg_n", "in", [7]]]), false),
+            (json!([["arg_n", "in", [7, "7"]]]), true),
+            (
+                json!([["arg_n", "==", 7.0], ["arg_n", "~=", 8], ["arg_s", "~=", 7]]),
+                true,
+            ),
+            (json!([["arg_s", "==", 7]]), false),
+            (json!([["arg_s", ">", 1]]), false),
+            (json!([["arg_s", "!", ">", 1]]), true),
+            (json!([["arg_n", ">", "x"]]), false),
+            (json!([["arg_s", "==", true]]), false),
+            (json!([["arg_s", "!", "in", []]]), true),
+            (json!([["arg_s", "has", "abc"]]), false),
+            (json!([["arg_s", "IN", ["abc"]]]), true),
+            (json!([["arg_s", "ABC"]]), true),
+            (json!([["remote_addr", "!", "ipmatch", "10.1.2.4"]]), true),
+            (json!(["or", ["arg_n", "==", "8"], ["arg_s", "==", "abc"]]), true),
+            (json!(["AND", ["arg_n", "==", "7"], ["arg_s", "==", "x"]]), false),
+            (json!(["!AND", ["arg_n", "==", "7"], ["arg_s", "==", "x"]]), true),
+            (
+                json!([
+                    ["arg_n", "==", 7],
+                    ["OR", ["arg_s", "==", "x"], [["arg_n", ">", 6], ["arg_s", "~~", "b"]]]
+                ]),
+                true,
+            ),
             (json!(["OR", ["arg_n", "==", "8"], ["arg_s", "==", "abc"]]), true),
             (json!(["!OR", ["arg_n", "==", "8"], ["arg_s", "==", "abc"]]), false),
             (json!([["remote_addr", "ipmatch", ["10.0.0.0/8"]]]), true),
@@ -253,9 +325,78 @@ mod tests {
             (json!(["OR", ["a", "==", 1]]), "rule too short"),
             (json!([[]]), "rule too short"),
             (json!([["a", "?", "==", 1]]), "bad 'not' expression"),
+            (json!([["a"]]), "invalid expression"),
+            (json!([["a", "=="]]), "invalid expression"),
+            (json!([["OR", ["a", "==", 1], []]]), "rule too short"),
+            (json!([["a", "ipmatch", []]]), "invalid ip address"),
+            (json!([["a", "ipmatch", ""]]), "invalid ip address"),
+            (json!([["a", "ipmatch", ["10.0.0.0/8", "x"]]]), "invalid ip address: x"),
         ];
         for (rules, wanted) in table {
             assert_eq!(Expression::compile(&rules).unwrap_err(), wanted, "{rules}");
+        }
+    }
+
+    /// Comparisons and what joins them, right for the most part.
+    fn written() -> impl Strategy<Value = Value> {
+        let operators = ["==", "~=", ">", "<=", "~~", "~*", "IN", "has", "ipmatch", "like"];
+        let operands = prop::sample::select(vec![
+            json!("7"),
+            json!("abc"),
+            json!("^A"),
+            json!(7.0),
+            json!(8),
+            json!(true),
+            json!(null),
+            json!([]),
+            json!(["abc", 7]),
+            json!(["10.0.0.0/8", "2001:db8::1"]),
+            json!("10.1.2.3"),
+        ]);
+        let variables = prop::sample::select(vec!["arg_n", "arg_s", "arg_none", "remote_addr"]);
+        let comparison = (
+            variables,
+            any::<bool>(),
+            prop::sample::select(operators.to_vec()),
+            operands,
+        );
+        let comparison = comparison.prop_map(|(variable, negated, operator, operand)| match negated {
+            true => json!([variable, "!", operator, operand]),
+            false => json!([variable, operator, operand]),
+        });
+        comparison.prop_recursive(3, 10, 3, |inner| {
+            let word = prop::option::of(prop::sample::select(vec!["AND", "or", "!And", "!OR"]));
+            (word, prop::collection::vec(inner, 1..=3)).prop_map(|(word, mut parts)| {
+                if let Some(word) = word {
+                    parts.insert(0, json!(word));
+                }
+                Value::Array(parts)
+            })
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// What reaches APISIX holds for the same requests as what was written.
+        #[test]
+        fn what_is_programmed_means_what_was_written(written in written()) {
+            let Ok(conditions) = hubline::expression::conditions(&written, &hubline::expression::lenient) else {
+                return Ok(());
+            };
+            let programmed: Result<Vec<Value>, String> = conditions.iter().map(hubline::expression::value_of).collect();
+            let programmed = Value::Array(programmed.unwrap());
+            let [written, programmed] = [&json!([written]), &programmed].map(|vars| Expression::compile(vars).unwrap());
+            prop_assert_eq!(written.holds(&variable), programmed.holds(&variable));
+        }
+
+        /// What APISIX refuses is never sent.
+        #[test]
+        fn what_does_not_compile_is_refused_before(written in written()) {
+            if Expression::compile(&json!([written])).is_err() {
+                let read = hubline::expression::conditions(&written, &hubline::expression::lenient);
+                prop_assert!(read.is_err(), "{:?}", read);
+            }
         }
     }
 }

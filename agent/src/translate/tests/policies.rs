@@ -35,7 +35,7 @@ fn two_shops() -> Vec<Object> {
 }
 
 /// What one event publishes, and how many units it translates.
-fn cost(translator: &mut Translator, event: SourceEvent) -> (Vec<String>, u64) {
+pub(super) fn cost(translator: &mut Translator, event: SourceEvent) -> (Vec<String>, u64) {
     let before = translator.translated_units();
     translator.apply(event);
     let output = translator.drain();
@@ -123,6 +123,107 @@ fn of_two_policies_the_older_counts_until_it_is_gone() {
         assert_eq!(told(&mut translator, "a-younger"), None);
         assert_eq!(told(&mut translator, "a-of-no-time").as_deref(), Some("Conflicted"));
     }
+}
+
+/// A policy of the shop's Ingress with these `vars`.
+fn with_vars(name: &str, vars: &str) -> String {
+    let policy = ROUTE_POLICY.replace("name: canary", &format!("name: {name}"));
+    policy.replace("[[http_x_canary, '==', 'yes']]", vars)
+}
+
+/// Conditions of the shop's route as APISIX takes them; none without the route.
+fn conditions(translator: &Translator) -> Option<String> {
+    let snapshot = translator.snapshot();
+    let routes = snapshot.resources.iter().filter_map(|entry| match &entry.resource {
+        Resource::Route(route) => Some(route),
+        _ => None,
+    });
+    let route = routes.last()?;
+    let values = route
+        .conditions
+        .iter()
+        .map(|it| hubline::expression::value_of(it).unwrap());
+    Some(serde_json::Value::from_iter(values).to_string())
+}
+
+/// A route is never wider than what was declared, whatever becomes of the policies that narrow it.
+#[test]
+fn a_route_whose_conditions_cannot_be_read_is_not_there() {
+    let (mut translator, _) = started(&shop());
+    let either = "[[OR, [http_a, '==', 1], [http_b, '==', x]]]";
+    let canary = r#"["http_x_canary","==","yes"]"#;
+    let expression = r#"["OR",["http_a","==",1],["http_b","==","x"]]"#;
+    let steps = [
+        (apply(&with_vars("canary", either)), Some(format!("[{expression}]"))),
+        (apply(&with_vars("canary", "[[OR, [http_a, '==', 1]]]")), None),
+        (
+            apply(&with_vars("canary", "[OR, [http_a, '==', 1], [http_b, '==', x]]")),
+            Some(format!("[{expression}]")),
+        ),
+        // Of one priority both count, and so does what is wrong with either.
+        (
+            apply(&with_vars("second", "[[http_x_canary, '==', 'yes']]")),
+            Some(format!("[{canary},{expression}]")),
+        ),
+        (apply(&with_vars("second", "[[http_x_canary, like, 'yes']]")), None),
+        (apply(&with_vars("second", "[[http_x_canary, '~~', '([']]")), None),
+        (apply(&with_vars("second", "[[http_x_canary, '>', 'many']]")), None),
+        // A younger one of another priority does not count at all.
+        (
+            apply(
+                &with_vars("second", "[[http_x_canary, like, 'yes']]")
+                    .replace("priority: 7", "priority: 8")
+                    .replace("01-02", "01-03"),
+            ),
+            Some(format!("[{expression}]")),
+        ),
+        (delete(ROUTE_POLICY), None),
+        (delete(&with_vars("second", "[]")), Some("[]".to_owned())),
+    ];
+    for (event, expected) in steps {
+        let shown = format!("{event:?}");
+        translator.apply(event);
+        drop(translator.drain());
+        assert_eq!(conditions(&translator), expected, "{shown}");
+        let diagnostics = translator.diagnostics();
+        let about = |kind: &str| {
+            diagnostics
+                .iter()
+                .any(|it| *it.object.source.kind == *kind && it.reason == "UnsupportedValue")
+        };
+        // A policy that does not count is told all the same.
+        assert_eq!(about("Ingress"), expected.is_none(), "{shown}: {diagnostics:?}");
+        assert!(
+            expected.is_some() || about("HTTPRoutePolicy"),
+            "{shown}: {diagnostics:?}"
+        );
+    }
+}
+
+/// An Ingress is translated before its policy is read, and again afterwards: of the first time nothing gets out.
+#[test]
+fn what_is_made_before_a_policy_is_read_is_never_published() {
+    let routes = |output: &Output| {
+        let mut all = short(output);
+        all.retain(|key| key.contains("Route "));
+        all
+    };
+    let wrong = with_vars("canary", "[[http_x_canary, like, 'yes']]");
+    let mut objects = shop();
+    objects.push(object(&wrong));
+    let (mut translator, output) = started(&objects);
+    assert_eq!(routes(&output), [""; 0]);
+    translator.apply(apply(ROUTE_POLICY));
+    let route = "Route web#web.example.com|Prefix|/";
+    assert_eq!(routes(&translator.drain()), [format!("+{route}")]);
+    for event in [apply(&INGRESS.replace("path: /,", "path: /new,")), apply(&wrong)] {
+        translator.apply(event);
+    }
+    assert_eq!(routes(&translator.drain()), [format!("-{route}")]);
+    for event in [apply(INGRESS), apply(ROUTE_POLICY)] {
+        translator.apply(event);
+    }
+    assert_eq!(routes(&translator.drain()), [format!("+{route}")]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use hubline::expression::Expression;
 use hubline::model::*;
 use hubline::tls::{Authority, Issued};
 use proptest::prelude::*;
@@ -130,13 +131,24 @@ fn paths() -> impl Strategy<Value = Vec<PathMatch>> {
 }
 
 fn conditions() -> impl Strategy<Value = Vec<Condition>> {
-    let condition = Condition {
+    let comparison = Comparison {
         variable: "arg_a".to_owned(),
         operator: "==".to_owned(),
         negated: false,
         values: vec!["x".to_owned()],
     };
-    prop::option::weighted(0.2, Just(condition)).prop_map(|condition| condition.into_iter().collect())
+    let expression = |text| Condition::Expression(Expression::parse(text).unwrap());
+    let all = vec![
+        expression(r#"["!OR",["arg_a",">",1],["arg_b","==","y"]]"#),
+        expression(r#"["OR",["arg_a",">",1],["arg_b","==","y"]]"#),
+        expression(r#"["arg_a",">",1]"#),
+        comparison.into(),
+    ];
+    let some = prop::sample::subsequence(all, 1..=2).prop_map(|mut some| {
+        some.sort();
+        some
+    });
+    prop::option::weighted(0.3, some).prop_map(Option::unwrap_or_default)
 }
 
 fn routes() -> impl Strategy<Value = Resource> {
@@ -399,13 +411,13 @@ pub(super) fn spoil_route(mut route: Route, which: usize) -> Route {
         2 => route.paths = vec![PathMatch::Exact("/a*".to_owned())],
         3 => (route.backends, route.plugins, route.plugin_sets) = (Vec::new(), Vec::new(), Vec::new()),
         _ => {
-            let condition = Condition {
+            let comparison = Comparison {
                 variable: "arg_a".to_owned(),
                 operator: "==".to_owned(),
                 negated: false,
                 values: Vec::new(),
             };
-            route.conditions = vec![condition];
+            route.conditions = vec![comparison.into()];
         }
     }
     route

@@ -1,6 +1,6 @@
 //! Which requests a rule is for.
 
-use hubline::model::{Condition, HostName, PathMatch};
+use hubline::model::{Comparison, Condition, HostName, PathMatch};
 
 use super::super::Draft;
 use crate::source::crd::v2::{HttpMatch, MatchExpression};
@@ -51,12 +51,13 @@ pub(super) fn read(draft: &mut Draft<'_>, field: &str, matching: Option<&HttpMat
     });
     let (hosts, paths, methods, mut conditions, networks) = (hosts?, paths?, methods?, conditions?, networks?);
     if !networks.is_empty() {
-        conditions.push(Condition {
+        let comparison = Comparison {
             variable: "remote_addr".to_owned(),
             operator: "ipmatch".to_owned(),
             negated: false,
             values: networks,
-        });
+        };
+        conditions.push(comparison.into());
     }
     conditions.sort();
     conditions.dedup();
@@ -114,12 +115,13 @@ fn condition(expression: &MatchExpression) -> Result<Condition, String> {
         (_, _, Some(value)) => vec![value.clone()],
         (_, _, None) => return Err(format!("{} needs a value", expression.op)),
     };
-    Ok(Condition {
+    let comparison = Comparison {
         variable: variable(expression)?,
         operator: operator.to_owned(),
         negated,
         values,
-    })
+    };
+    Ok(comparison.into())
 }
 
 /// As APISIX names it (`apisix-variable`).

@@ -1,10 +1,11 @@
 //! HTTPRoutePolicy → priority and further conditions of all routes of Ingresses. HTTPRoutes are not read yet.
 //!
-//! Conditions that the model has no room for keep the whole policy out of force, and it says so. Of several policies
-//! for one Ingress all count whose priority is that of the oldest; the others are told.
+//! Where conditions cannot be read the Ingress has no routes: without them these would take requests that are not meant
+//! for them. Of several policies for one Ingress all count whose priority is that of the oldest; the others are told.
 
 use std::collections::BTreeSet;
 
+use hubline::expression::{self, Fault};
 use hubline::model::Condition;
 use serde_json::Value;
 
@@ -12,15 +13,12 @@ use super::super::{Draft, route};
 use super::target;
 use crate::index::{Demand, Index, RoutePolicy};
 use crate::source::{Kind, Name, ObjectId};
-use crate::translate::rendered::{Fault, Rendered};
+use crate::translate::rendered::{self, Rendered};
 use crate::translate::value;
 
-/// Operators that compare with one text, and with a list of texts (lua-resty-expr).
-const WITH_ONE: [&str; 9] = ["==", "~=", ">", ">=", "<", "<=", "~~", "~*", "has"];
-const WITH_MANY: [&str; 2] = ["in", "ipmatch"];
-
-/// Words of lua-resty-expr that join conditions.
-const JOINING: [&str; 4] = ["AND", "OR", "!AND", "!OR"];
+/// Said of conditions that cannot be read.
+const LEFT_OUT: &str = "the Ingresses that the policy acts on have no routes until this is put right, since without it \
+                        they would take requests that are not meant for them";
 
 /// Reads one policy, for the Ingresses that it names.
 pub(in crate::translate) fn render(index: &Index, name: &Name) -> (Rendered, Demand) {
@@ -30,12 +28,10 @@ pub(in crate::translate) fn render(index: &Index, name: &Name) -> (Rendered, Dem
         return draft.done();
     };
     let targets = target::of_kind(&mut draft, &policy.spec.target_refs, "networking.k8s.io", "Ingress");
-    let Some(conditions) = conditions(&mut draft, &policy.spec.vars) else {
-        return draft.done();
-    };
+    let conditions = conditions(&mut draft, &policy.spec.vars);
     let priority = policy.spec.priority;
     let priority = priority.map(|priority| route::priority(&mut draft, "spec", Some(priority)));
-    if priority.is_none() && conditions.is_empty() {
+    if priority.is_none() && conditions.as_ref().is_some_and(Vec::is_empty) {
         draft.warn("spec", "has neither priority nor vars, so that it does nothing");
     }
     for (field, target) in targets {
@@ -55,69 +51,42 @@ pub(in crate::translate) fn render(index: &Index, name: &Name) -> (Rendered, Dem
     draft.done()
 }
 
-/// All of them, or none where one cannot be expressed: without it the routes would take more than was meant.
+/// All of them; none where one cannot be read.
 fn conditions(draft: &mut Draft<'_>, vars: &[Value]) -> Option<Vec<Condition>> {
+    let each = vars.iter().enumerate();
+    let expressions: Vec<(String, Value)> = match expression::is_joined(vars) {
+        true => vec![("spec.vars".to_owned(), Value::Array(vars.to_vec()))],
+        false => each
+            .map(|(at, var)| (format!("spec.vars[{at}]"), var.clone()))
+            .collect(),
+    };
     let mut all = Vec::with_capacity(vars.len());
     let mut wrong = false;
-    for (at, var) in vars.iter().enumerate() {
-        match condition(var) {
-            Ok(condition) => all.push(condition),
-            Err(message) => {
-                draft.wrong(
-                    format!("spec.vars[{at}]"),
-                    format!("{message}; the policy is not applied"),
-                );
+    for (field, expression) in expressions {
+        match expression::conditions(&expression, &judge) {
+            Ok(conditions) => all.extend(conditions),
+            Err(faults) => {
                 wrong = true;
+                for Fault { at, message } in faults {
+                    draft.wrong(format!("{field}{at}"), format!("{message}; {LEFT_OUT}"));
+                }
             }
         }
     }
     (!wrong).then_some(all)
 }
 
-/// `[variable, operator, value]`, or `[variable, "!", operator, value]`.
-fn condition(var: &Value) -> Result<Condition, String> {
-    let form = || "allowed is [variable, operator, value], with \"!\" before the operator to reverse it".to_owned();
-    let parts = var.as_array().ok_or_else(form)?;
-    if parts
-        .first()
-        .and_then(Value::as_str)
-        .is_some_and(|word| JOINING.contains(&word))
-    {
-        return Err(format!(
-            "conditions joined by {} are not supported; {}",
-            JOINING.join(", "),
-            form()
-        ));
-    }
-    let (variable, negated, operator, value) = match parts.as_slice() {
-        [variable, operator, value] => (variable, false, operator, value),
-        [variable, Value::String(not), operator, value] if not == "!" => (variable, true, operator, value),
-        _ => return Err(form()),
-    };
-    let (Some(variable), Some(operator)) = (variable.as_str(), operator.as_str()) else {
-        return Err(form());
-    };
-    let values = match (operator, value) {
-        (operator, Value::String(text)) if WITH_ONE.contains(&operator) => Some(vec![text.clone()]),
-        (operator, Value::Array(texts)) if WITH_MANY.contains(&operator) => {
-            let texts = texts.iter().map(|text| text.as_str().map(str::to_owned));
-            texts.collect()
+/// What APISIX would take, and what cannot be meant: it never holds, or always where it is reversed.
+fn judge(operator: &str, operand: &Value) -> Result<(), String> {
+    match (operator, operand) {
+        ("~~" | "~*", Value::String(text)) => value::regex(text).map(|_| ()),
+        (">" | ">=" | "<" | "<=", Value::String(text)) => {
+            let number = text.trim().parse::<f64>().is_ok_and(f64::is_finite);
+            let message = || format!("{operator} with {}: allowed is a number", value::shown(text));
+            number.then_some(()).ok_or_else(message)
         }
-        _ => None,
-    };
-    let values = values.ok_or_else(|| {
-        let (one, many) = (WITH_ONE.join(" "), WITH_MANY.join(" "));
-        format!(
-            "{}: allowed are {one} with a text and {many} with a list of texts",
-            value::shown(operator)
-        )
-    })?;
-    Ok(Condition {
-        variable: variable.to_owned(),
-        operator: operator.to_owned(),
-        negated,
-        values,
-    })
+        _ => Ok(()),
+    }
 }
 
 /// What policies say of all routes of an Ingress.
@@ -125,6 +94,8 @@ fn condition(var: &Value) -> Result<Condition, String> {
 pub(in crate::translate) struct OfIngress {
     pub(in crate::translate) priority: Option<i32>,
     pub(in crate::translate) conditions: Vec<Condition>,
+    /// A policy whose conditions cannot be read, so that nobody knows which requests the routes are for.
+    pub(in crate::translate) unreadable: Option<Name>,
 }
 
 /// Joins the policies for an Ingress; those that do not count are told.
@@ -135,26 +106,26 @@ pub(in crate::translate) fn of_ingress(index: &Index, rendered: &mut Rendered, i
     let Some((oldest, first)) = policies.first().copied() else {
         return OfIngress::default();
     };
-    let mut conditions = BTreeSet::new();
+    let (mut conditions, mut unreadable) = (BTreeSet::new(), None);
     for (id, policy) in policies {
         if policy.priority == first.priority {
-            conditions.extend(policy.conditions.iter().cloned());
+            match &policy.conditions {
+                Some(readable) => conditions.extend(readable.iter().cloned()),
+                None => unreadable = unreadable.or_else(|| Some(id.name.clone())),
+            }
             continue;
         }
         let message = format!(
             "HTTPRoutePolicy {}, which is older, gives the routes of Ingress {ingress} another priority; this one is not applied there",
             oldest.name
         );
-        rendered.report(
-            id.kind,
-            &id.name,
-            policy.field.clone(),
-            Fault::error("Conflicted", message),
-        );
+        let fault = rendered::Fault::error("Conflicted", message);
+        rendered.report(id.kind, &id.name, policy.field.clone(), fault);
     }
     OfIngress {
         priority: first.priority,
         conditions: conditions.into_iter().collect(),
+        unreadable,
     }
 }
 
@@ -162,11 +133,7 @@ pub(in crate::translate) fn of_ingress(index: &Index, rendered: &mut Rendered, i
 pub(in crate::translate) fn tell_missing(index: &Index, rendered: &mut Rendered, ingress: &Name) {
     for (id, policy) in index.route_policies.of(ingress).into_iter().flatten() {
         let message = format!("Ingress {ingress} does not exist");
-        rendered.report(
-            id.kind,
-            &id.name,
-            policy.field.clone(),
-            Fault::error("TargetNotFound", message),
-        );
+        let fault = rendered::Fault::error("TargetNotFound", message);
+        rendered.report(id.kind, &id.name, policy.field.clone(), fault);
     }
 }

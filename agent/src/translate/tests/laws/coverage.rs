@@ -10,7 +10,7 @@ use super::world::World;
 use super::*;
 use crate::index::secret::Lookup;
 use crate::source::object::{EndpointSlice, Ingress};
-use hubline::model::{Completeness, EndpointState, ResourceKind};
+use hubline::model::{Completeness, Condition, EndpointState, ResourceKind};
 
 /// Cases that are looked at; the laws run at least as many.
 const CASES: usize = 1024;
@@ -39,7 +39,7 @@ const OF_EVERY_KIND: [&str; 19] = [
 ];
 
 /// What must be seen besides.
-const ONCE: [&str; 39] = [
+const ONCE: [&str; 41] = [
     "asked: found, unknown",
     "asked: found, known",
     "asked: not found, unknown",
@@ -61,6 +61,8 @@ const ONCE: [&str; 39] = [
     "a service of a name",
     "a route that is closed",
     "a route with plugins",
+    "a route under an expression",
+    "no route for conditions that cannot be read",
     "a service spoken to in two ways",
     "a service of another namespace",
     "several slices of a service",
@@ -218,6 +220,30 @@ fn note_ingresses(world: &mut World) {
         }
     }
     note_annotations(world);
+    note_policies(world);
+}
+
+fn note_policies(world: &mut World) {
+    let held = &world.held;
+    let is_expression = |it: &Condition| matches!(it, Condition::Expression(_));
+    let expression = held.resources.values().any(|resource| match resource {
+        Resource::Route(route) => route.conditions.iter().any(is_expression),
+        _ => false,
+    });
+    let unreadable = held.diagnostics.iter().any(|it| {
+        *it.object.source.kind == *"Ingress"
+            && it
+                .message
+                .contains("which requests the routes are for, and cannot be read")
+    });
+    for (what, seen) in [
+        ("a route under an expression", expression),
+        ("no route for conditions that cannot be read", unreadable),
+    ] {
+        if seen {
+            world.hit(what);
+        }
+    }
 }
 
 fn note_annotations(world: &mut World) {

@@ -98,14 +98,37 @@ fn backend_policies() -> impl Strategy<Value = Object> {
     })
 }
 
+/// Expressions of `vars`, one in some of them wrong.
+fn vars() -> impl Strategy<Value = Value> {
+    let operator = word(&["==", "==", "~~", ">", "in", "ipmatch", "odd"]);
+    let operand = prop_oneof![
+        6 => word(&["1", "2"]).prop_map(|text| json!(text)),
+        2 => Just(json!(18)),
+        2 => Just(json!(["1", 2, true])),
+        1 => Just(json!(["10.0.0.0/8"])),
+        1 => Just(json!(null)),
+    ];
+    let comparison = (word(&["arg_a", "http_b"]), prop::bool::ANY, operator, operand);
+    let comparison = comparison.prop_map(|(name, negated, operator, value)| match negated {
+        true => json!([name, "!", operator, value]),
+        false => json!([name, operator, value]),
+    });
+    comparison.prop_recursive(2, 6, 3, |inner| {
+        let parts = prop::collection::vec(inner, 1..=3);
+        (prop::option::of(word(&["AND", "or", "!AND", "!OR"])), parts).prop_map(|(word, mut parts)| {
+            if let Some(word) = word {
+                parts.insert(0, json!(word));
+            }
+            Value::Array(parts)
+        })
+    })
+}
+
 fn route_policies() -> impl Strategy<Value = Object> {
-    let operator = word(&["==", "==", "~~", "odd"]);
-    let var = (word(&["arg_a", "http_b"]), operator, word(&["1", "2"]))
-        .prop_map(|(name, operator, value)| json!([name, operator, value]));
     let spec = (
         targets("networking.k8s.io", "Ingress", &["one", "one", "two", "nobody"]),
         prop::option::of(0..2_i64),
-        list(var, 2),
+        list(vars(), 2),
     );
     (names(), created(), spec).prop_map(|(name, created, (targets, priority, vars))| {
         let spec = json!({"targetRefs": targets, "priority": priority, "vars": vars});
