@@ -138,7 +138,7 @@ fn conditions(translator: &Translator) -> Option<String> {
         Resource::Route(route) => Some(route),
         _ => None,
     });
-    let route = routes.last()?;
+    let route = routes.next_back()?;
     let values = route
         .conditions
         .iter()
