@@ -139,7 +139,7 @@ pub fn conditions(value: &Value, judge: Judge<'_>) -> Result<Vec<Condition>, Vec
     let mut faults = reader.faults;
     let mut all = Vec::new();
     for part in normal.into_iter().flat_map(taken_apart) {
-        match condition(part) {
+        match condition(&part) {
             Ok(condition) => all.push(condition),
             Err(message) => faults.push(Fault {
                 at: String::new(),
@@ -197,8 +197,8 @@ fn taken_apart(normal: Value) -> Vec<Value> {
     }
 }
 
-fn condition(normal: Value) -> Result<Condition, String> {
-    if let Some(comparison) = with_texts(&normal) {
+fn condition(normal: &Value) -> Result<Condition, String> {
+    if let Some(comparison) = with_texts(normal) {
         return Ok(comparison.into());
     }
     let text = normal.to_string();

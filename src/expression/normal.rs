@@ -54,7 +54,8 @@ impl Reader<'_> {
             return self.wrong(at, format!("found {}; {FORM}", shown(value)));
         };
         if depth > MAX_DEPTH {
-            let message = format!("is a list within {MAX_DEPTH} others; at most {MAX_DEPTH} are allowed within one another");
+            let message =
+                format!("is a list within {MAX_DEPTH} others; at most {MAX_DEPTH} are allowed within one another");
             return self.wrong(at, message);
         }
         match items.as_slice() {
