@@ -134,11 +134,11 @@ fn with_vars(name: &str, vars: &str) -> String {
 /// Conditions of the shop's route as APISIX takes them; none without the route.
 fn conditions(translator: &Translator) -> Option<String> {
     let snapshot = translator.snapshot();
-    let routes = snapshot.resources.iter().filter_map(|entry| match &entry.resource {
+    let mut routes = snapshot.resources.iter().filter_map(|entry| match &entry.resource {
         Resource::Route(route) => Some(route),
         _ => None,
     });
-    let route = routes.last()?;
+    let route = routes.next_back()?;
     let values = route
         .conditions
         .iter()
