@@ -47,6 +47,8 @@ pub struct Index {
     pub(crate) plugin_config_users: Users<String>,
     pub(crate) route_policies: Users<RoutePolicy>,
     pub(crate) backend_policies: Users<BackendPolicy>,
+    /// By name alone: the policy's kind says of which kind the target is.
+    pub(crate) policy_targets: Users<()>,
     pub(crate) listings: Listings,
     pub(crate) malformed: BTreeMap<ObjectId, String>,
     pub(crate) unread: Unread,
@@ -118,7 +120,11 @@ impl Index {
     /// Notes what an object asks for now; `held` when what was made of it before stays, which needs what it asked for then.
     pub(crate) fn set_demand(&mut self, user: &ObjectId, demand: Demand, held: bool) {
         let services = change(&mut self.service_users, user, demand.services, held);
+        for service in &services {
+            self.touch_policies(Kind::BackendTrafficPolicy, service);
+        }
         self.dirty.extend(services.into_iter().map(Unit::Service));
+        drop(self.policy_targets.replace(user, units(demand.policy_targets)));
         for name in change(&mut self.secret_users, user, demand.certificates, held) {
             self.released.insert(name.clone());
             self.dirty.insert(Unit::Secret(name));
@@ -309,6 +315,25 @@ impl Index {
         self.dirty.extend(self.ingresses.keys().cloned().map(Unit::Ingress));
     }
 
+    /// The status of a policy names the classes of the Ingresses that it acts through, or a target that is not there.
+    fn touch_policies_through(&mut self, ingress: &Name) {
+        self.touch_policies(Kind::HttpRoutePolicy, ingress);
+        let user = ObjectId {
+            kind: Kind::Ingress,
+            name: ingress.clone(),
+        };
+        for service in self.service_users.asked(&user).cloned().collect::<Vec<_>>() {
+            self.touch_policies(Kind::BackendTrafficPolicy, &service);
+        }
+    }
+
+    /// The policies of a kind that name a target.
+    fn touch_policies(&mut self, kind: Kind, target: &Name) {
+        let policies = self.policy_targets.of(target).into_iter().flat_map(Few::keys);
+        let of_kind = policies.filter(|policy| policy.kind == kind);
+        self.dirty.extend(of_kind.filter_map(Unit::of));
+    }
+
     fn touch_service(&mut self, service: Name) {
         if self.service_users.of(&service).is_some() || self.backend_policies.of(&service).is_some() {
             self.dirty.insert(Unit::Service(service));
@@ -360,9 +385,14 @@ impl Index {
     }
 
     fn set_ingress(&mut self, name: Name, ingress: Option<Ingress>) {
-        if replace(&mut self.ingresses, &name, ingress).is_some() {
-            self.dirty.insert(Unit::Ingress(name));
+        let Some(before) = replace(&mut self.ingresses, &name, ingress) else {
+            return;
+        };
+        let after = self.ingresses.get(&name).map(|ingress| &ingress.class);
+        if before.as_ref().map(|ingress| &ingress.class) != after {
+            self.touch_policies_through(&name);
         }
+        self.dirty.insert(Unit::Ingress(name));
     }
 
     fn set_class(&mut self, name: &Name, class: Option<IngressClass>) {
@@ -377,6 +407,9 @@ impl Index {
         };
         let readers = self.service_readers.of(&name).into_iter().flat_map(Few::keys);
         self.dirty.extend(readers.filter_map(Unit::of));
+        if before.is_some() != self.services.contains_key(&name) {
+            self.touch_policies(Kind::BackendTrafficPolicy, &name);
+        }
         // Routes name the service's key, which depends on its ports alone.
         if before.map(|service| service.ports) != self.services.get(&name).map(|service| service.ports.clone()) {
             let users = self.service_users.of(&name).into_iter().flatten();

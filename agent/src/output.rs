@@ -31,6 +31,21 @@ pub struct Declared {
     /// Whether these are all that there should be, of what the object says now: not while something is not known that
     /// they are made with.
     pub whole: bool,
+    /// Of a policy, the objects that its status is told by; sorted.
+    pub ancestors: Box<[Ancestor]>,
+}
+
+/// An object through which a policy acts, or would.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ancestor {
+    /// API group.
+    pub group: Box<str>,
+    /// Kind.
+    pub kind: Box<str>,
+    /// Name.
+    pub name: Box<str>,
+    /// Which of the policy's targets it stands for: places in `spec.targetRefs`, sorted.
+    pub targets: Box<[usize]>,
 }
 
 /// Whether an object is this agent's to speak of.

@@ -20,7 +20,7 @@ use hubline::model::Diagnostic;
 
 pub use kind::{Kind, KindVisitor, Object, Watched};
 pub use object::{Name, ObjectId};
-pub use reported::{FIELD_MANAGER, Reported, ReportedStatus, Reports};
+pub use reported::{CONTROLLER, FIELD_MANAGER, Reported, ReportedStatus, Reports};
 
 /// What a source tells, in the order in which it learned it.
 #[derive(Debug, Clone, PartialEq)]

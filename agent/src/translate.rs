@@ -5,6 +5,7 @@
 //! [`endpoints`] (what routes refer to), [`certificate`], [`cluster`] (nodes) and [`groups`] (completeness).
 //! It does not read YAML or watch anything (source), and it knows nothing of APISIX's objects (the hub's plan).
 
+mod ancestors;
 mod apisix;
 mod certificate;
 mod class;
@@ -215,8 +216,9 @@ impl Translator {
 
     /// Those that ask something of others come first: they say which services and secrets are wanted.
     fn translate_asker(&mut self, unit: Unit, changes: &mut Changes) {
-        let (rendered, demand) = self.ask(&unit);
+        let (rendered, mut demand) = self.ask(&unit);
         if let Some(asker) = unit.asker() {
+            demand.policy_targets = ancestors::targets_of(&self.index, &asker);
             self.index.set_demand(&asker, demand, rendered.held);
         }
         self.translated += 1;
@@ -330,7 +332,10 @@ impl Translator {
         let id = unit.reporting().filter(|id| self.index.has(id))?;
         let published = |key: &Key| groups::is_published(&self.index, key);
         Some(Arc::new(match class::standing(&self.index, &self.options, &id) {
-            Standing::Ours => rendered.declared(published),
+            Standing::Ours => Declared {
+                ancestors: ancestors::of(&self.index, &self.options, &id),
+                ..rendered.declared(published)
+            },
             standing => Declared {
                 standing,
                 ..Declared::default()

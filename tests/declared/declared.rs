@@ -2,7 +2,7 @@
 //! APISIX gets, over agent and hub.
 //!
 //! `objects` compares with golden files and shows each object to the stand-in, `schema` holds them against APISIX's own
-//! schema, `peers` against what other controllers push for the same manifests, and `requests` sends requests through.
+//! schema, `peers` against what other controllers push for the same manifests. The others send requests through.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,7 +10,7 @@
 )]
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use hubline::model::ClusterId;
@@ -19,16 +19,25 @@ use hubline_hub::object::Object;
 use hubline_hub::plan::{self, PlanOptions};
 use serde_json::Value;
 
+mod consumers;
+mod everybody;
+mod expressions;
+mod hosts;
+mod input;
+mod limits;
 mod objects;
+mod odd;
 mod peers;
+mod policies;
 mod requests;
 mod routes;
 mod schema;
+mod served;
 
 /// What becomes of manifests.
 struct Planned {
     objects: Vec<Arc<Object>>,
-    /// What the agent says.
+    /// What the agents say.
     diagnostics: Vec<String>,
     /// What the hub says.
     problems: Vec<String>,
@@ -36,19 +45,35 @@ struct Planned {
 
 /// Translates and plans one text of manifests; `across` allows services of other namespaces.
 fn planned(yaml: &str, across: bool) -> Planned {
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("input.yaml"), yaml).unwrap();
-    let options = TranslateOptions {
-        cross_namespace_services: across,
-        ..TranslateOptions::new(ClusterId::new("east").unwrap())
+    merged(&[("east", yaml)], across, &[])
+}
+
+/// Translates the manifests of several clusters and plans all of them; of those that are granted it, plugins on
+/// everybody's traffic are taken.
+fn merged(clusters: &[(&str, &str)], across: bool, granted: &[&str]) -> Planned {
+    let mut diagnostics = Vec::new();
+    let mut snapshots = Vec::new();
+    for (cluster, yaml) in clusters {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("input.yaml"), yaml).unwrap();
+        let options = TranslateOptions {
+            cross_namespace_services: across,
+            ..TranslateOptions::new(ClusterId::new(cluster).unwrap())
+        };
+        let (snapshot, said) = dry_run(options, directory.path()).unwrap();
+        snapshots.push(snapshot);
+        diagnostics.extend(said.iter().map(ToString::to_string));
+    }
+    let options = PlanOptions {
+        grants: granted.iter().map(|name| ClusterId::new(name).unwrap()).collect(),
+        ..PlanOptions::default()
     };
-    let (snapshot, diagnostics) = dry_run(options, directory.path()).unwrap();
-    let (objects, problems) = plan::dry_run::dry_run(vec![snapshot], PlanOptions::default()).unwrap();
+    let (objects, problems) = plan::dry_run::dry_run(snapshots, options).unwrap();
+    let problems = problems.iter();
     Planned {
         objects,
-        diagnostics: diagnostics.iter().map(ToString::to_string).collect(),
+        diagnostics,
         problems: problems
-            .iter()
             .map(|(_, problem)| format!("{}: {}", problem.reason, problem.message))
             .collect(),
     }
@@ -56,24 +81,6 @@ fn planned(yaml: &str, across: bool) -> Planned {
 
 fn body(object: &Object) -> Value {
     serde_json::from_str(object.body.expose()).unwrap()
-}
-
-/// The golden inputs of the agent that are about annotations and custom resources, by name.
-fn inputs() -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../agent/golden/translate");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut inputs: Vec<_> = files
-        .filter_map(|path| {
-            let name = path.file_name()?.to_str()?.strip_suffix(".in.yaml")?.to_owned();
-            let name = name
-                .strip_prefix("annotation-")
-                .or(name.starts_with("apisix-").then_some(&*name))?;
-            Some((name.to_owned(), std::fs::read_to_string(&path).unwrap()))
-        })
-        .collect();
-    inputs.sort();
-    assert!(inputs.len() >= 22, "only {} inputs", inputs.len());
-    inputs
 }
 
 /// A file of the reference: in `HUBLINE_REFERENCE`, or beside the workspace. None, with a visible line, where it is not

@@ -1,73 +1,124 @@
-//! Case 03 of the peers' cases: what two lines of apisix-ingress-controller push for the same manifests.
+//! The peers' cases: what two lines of apisix-ingress-controller push for the same manifests.
 //!
-//! What requests see is compared, not how it is written.
+//! What requests and clients see is compared, not how it is written. Cases 09 and 11 are of Gateway API.
+
+mod annotations;
+mod consumers;
+mod ingress;
+mod routes;
+mod tls;
 
 use serde_json::{Value, json};
 
+use super::served::Served;
 use super::{Planned, body, planned, reference};
 
-/// Ours, and the final objects of the newer line.
-fn case() -> Option<(Planned, Value)> {
+/// Both lines.
+const LINES: [&str; 2] = ["1.8", "2.x"];
+
+/// Kinds of APISIX, referred ones first.
+const KINDS: [&str; 4] = ["upstreams", "services", "consumers", "routes"];
+
+/// One case.
+struct Case {
+    ours: Planned,
+    /// The final objects of each line, by kind.
+    theirs: [(&'static str, Value); 2],
+}
+
+/// None where the reference is not at hand.
+fn case(name: &str) -> Option<Case> {
     let backends = reference("peer-cases/00-backends.yaml")?;
-    let manifests = reference("peer-cases/case03-ingress-annotations.yaml")?;
-    let theirs = reference("peer-cases/out-2.x/case03-ingress-annotations.json")?;
-    let theirs: Value = serde_json::from_str(&theirs).unwrap();
+    let manifests = reference(&format!("peer-cases/{name}.yaml"))?;
     let ours = planned(&format!("{backends}\n---\n{manifests}"), false);
-    Some((ours, theirs["final_state"].clone()))
+    let theirs = LINES.map(|line| {
+        let text = reference(&format!("peer-cases/out-{line}/{name}.json")).unwrap();
+        let whole: Value = serde_json::from_str(&text).unwrap();
+        (line, whole["final_state"].clone())
+    });
+    Some(Case { ours, theirs })
 }
 
-fn ours(planned: &Planned, host: &str) -> (Value, Value) {
-    let bodies: Vec<_> = planned.objects.iter().map(|object| body(object)).collect();
-    let route = bodies.iter().find(|body| body["hosts"] == json!([host])).unwrap();
-    let upstream = bodies.iter().find(|body| body["id"] == route["upstream_id"]).unwrap();
-    (route.clone(), upstream.clone())
-}
+impl Case {
+    fn bodies(&self) -> Vec<Value> {
+        self.ours.objects.iter().map(|object| body(object)).collect()
+    }
 
-fn theirs(state: &Value, host: &str) -> (Value, Value) {
-    let find = |kind: &str, fits: &dyn Fn(&Value) -> bool| {
-        let mut all = state[kind].as_array().unwrap().iter();
-        all.find(|object| fits(object)).unwrap().clone()
-    };
-    let service = find("services", &|service| service["hosts"] == json!([host]));
-    let route = find("routes", &|route| route["service_id"] == service["id"]);
-    let upstream = find("upstreams", &|upstream| upstream["id"] == service["upstream_id"]);
-    (route, upstream)
-}
-
-#[test]
-fn ours_behaves_as_the_newer_line_does() {
-    let Some((planned, state)) = case() else { return };
-    for name in ["a", "b", "c"] {
-        let host = format!("case03{name}.example.com");
-        let ((route, upstream), (their_route, their_upstream)) = (ours(&planned, &host), theirs(&state, &host));
-        let mut plugins = route["plugins"].clone();
-        // Theirs lets consumers of every cluster in; ours only those of its own.
-        let confined = plugins.as_object_mut().unwrap().remove("consumer-restriction");
-        assert_eq!(confined.is_some(), plugins.get("key-auth").is_some(), "{host}");
-        assert_eq!(plugins, their_route["plugins"], "{host}");
-        assert_eq!(route.get("vars"), their_route.get("vars"), "{host}");
-        assert_eq!(route["uris"], their_route["uris"], "{host}");
-        let websocket = their_route["enable_websocket"] == json!(true);
-        assert_eq!(route["enable_websocket"], json!(websocket), "{host}");
-        let scheme = their_upstream.get("scheme").cloned().unwrap_or(json!("http"));
-        assert_eq!(upstream["scheme"], scheme, "{host}");
-        assert_eq!(upstream.get("retries"), their_upstream.get("retries"), "{host}");
-        assert_eq!(upstream.get("timeout"), their_upstream.get("timeout"), "{host}");
-        let addresses = |upstream: &Value| {
-            let nodes = upstream["nodes"].as_array().unwrap().iter();
-            nodes.map(|node| node["host"].clone()).collect::<Vec<_>>()
-        };
-        assert_eq!(addresses(&upstream), addresses(&their_upstream), "{host}");
+    /// Gateways: ours, and that of each line.
+    async fn served(&self) -> [(&'static str, Served); 3] {
+        let [(one, first), (other, second)] = &self.theirs;
+        [
+            ("ours", Served::planned(&self.ours).await),
+            (*one, Served::objects(writable(first)).await),
+            (*other, Served::objects(writable(second)).await),
+        ]
     }
 }
 
-/// The older line gives the settings of the first Ingress to the upstream of all: ours must not.
-#[test]
-fn settings_of_one_ingress_are_not_those_of_another() {
-    let Some((planned, _)) = case() else { return };
-    let (_, upstream) = ours(&planned, "case03b.example.com");
-    let (_, first) = ours(&planned, "case03a.example.com");
-    assert_ne!(upstream["id"], first["id"]);
-    assert_eq!((&upstream["scheme"], upstream.get("retries")), (&json!("http"), None));
-    assert_eq!(upstream.get("timeout"), None);
+/// Their objects as they were written, without what APISIX adds. Certificates are left out: their keys are encrypted.
+fn writable(state: &Value) -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    for kind in KINDS {
+        for object in state[kind].as_array().into_iter().flatten() {
+            let mut object = object.clone();
+            for added in ["create_time", "update_time"] {
+                object.as_object_mut().unwrap().remove(added);
+            }
+            let id = object.get("id").unwrap_or(&object["username"]).as_str().unwrap();
+            all.push((format!("{kind}/{id}"), object));
+        }
+    }
+    all
+}
+
+/// The Service of the cases whose endpoint answers; anything else as it is.
+fn service(answer: &str) -> String {
+    const SERVICES: [(&str, &str); 5] = [
+        ("10.9.1.1", "web"),
+        ("10.9.1.2", "web"),
+        ("10.9.2.1", "api"),
+        ("10.9.2.2", "api"),
+        ("10.9.3.1", "canary"),
+    ];
+    let (node, target) = answer.split_once(' ').unwrap_or((answer, ""));
+    let known = SERVICES.iter().find(|(address, _)| *address == node);
+    known.map_or_else(|| answer.to_owned(), |(_, name)| format!("{name} {target}"))
+}
+
+/// Where the nodes of an upstream are, in order.
+fn addresses(upstream: &Value) -> Vec<String> {
+    let nodes = upstream["nodes"].as_array().unwrap().iter();
+    let mut all: Vec<_> = nodes
+        .map(|node| format!("{}:{}", node["host"].as_str().unwrap(), node["port"]))
+        .collect();
+    all.sort();
+    all
+}
+
+/// The object of a list that has this id.
+fn with_id<'a>(all: &'a [Value], id: &Value) -> &'a Value {
+    all.iter().find(|object| object["id"] == *id).unwrap()
+}
+
+/// A list in order, anything else as it is.
+fn sorted(value: &Value) -> Value {
+    let mut value = value.clone();
+    if let Some(list) = value.as_array_mut() {
+        list.sort_by_key(Value::to_string);
+    }
+    value
+}
+
+/// The objects of a kind in a state, none where it has none.
+fn list<'a>(state: &'a Value, kind: &str) -> &'a [Value] {
+    state[kind].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A route's hosts, which one line writes singly and the other at the service.
+fn hosts(state: &Value, route: &Value) -> Value {
+    let service = list(state, "services")
+        .iter()
+        .find(|it| it["id"] == route["service_id"]);
+    let written = route.get("hosts").or_else(|| service?.get("hosts"));
+    written.map_or_else(|| route.get("host").map_or(Value::Null, |host| json!([host])), sorted)
 }

@@ -4,6 +4,7 @@
 mod conditions;
 mod ingresses;
 mod look;
+mod policies;
 mod routes;
 
 use libtest_mimic::Trial;
@@ -12,5 +13,6 @@ pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = ingresses::trials();
     trials.extend(conditions::trials());
     trials.extend(routes::trials());
+    trials.extend(policies::trials());
     trials
 }

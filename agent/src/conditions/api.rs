@@ -40,10 +40,7 @@ impl Calls {
         let (params, patch) = (PatchParams::apply(FIELD_MANAGER), Patch::Merge(&body));
         let call = api.patch_status(&id.name.name, &params, &patch);
         let written = in_time(call).await?;
-        let status = match &based_on.status {
-            ReportedStatus::Addresses(_) => ReportedStatus::addresses(&written.data["status"]),
-            ReportedStatus::Conditions(_) => ReportedStatus::conditions(&written.data["status"]),
-        };
+        let status = ReportedStatus::of(id.kind, &written.data["status"]);
         Ok(Reported::new(&written.metadata, status))
     }
 

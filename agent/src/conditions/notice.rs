@@ -1,22 +1,20 @@
-//! Kubernetes Events on objects that have no conditions: what is wrong with an Ingress. Pure: the time is given.
+//! Kubernetes Events on objects that have no conditions, as Ingresses: what is wrong with them. Pure: the time is given.
 //!
 //! An event's name follows from what it says of which object, so that saying it again after a restart makes no second
 //! one for as long as Kubernetes keeps the first (an hour, by default).
 
-use hubline::model::Severity;
+use hubline::model::{Diagnostic, Severity};
+use hubline::wire::text::shortened;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::{Event, EventSeries};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 
-use super::Facts;
 use super::verdict::Verdict;
-use super::wanted::{Opinion, accepted, word};
+use super::wanted::{sentences, word};
+use super::{Facts, ancestors};
 use crate::output::Standing;
-use crate::source::{ObjectId, ReportedStatus};
-
-/// Who speaks, as events have it.
-const CONTROLLER: &str = "hubline.dev/agent";
+use crate::source::{CONTROLLER, ObjectId, ReportedStatus};
 
 /// Longest name of an object.
 const MAX_NAME: usize = 253;
@@ -28,28 +26,62 @@ pub(super) struct Notice {
     pub(super) note: String,
 }
 
-/// What is wrong with an object that has no conditions to say it: what the agent found, and what the hub says beyond it.
+/// What is wrong with an object that has no conditions to say it, or no room for them.
 pub(super) fn of(facts: &Facts, verdict: &Verdict) -> Vec<Notice> {
-    let ours = facts.declared.standing == Standing::Ours;
-    if !ours || !matches!(facts.reported.status, ReportedStatus::Addresses(_)) {
+    if facts.declared.standing != Standing::Ours {
         return Vec::new();
     }
     let diagnostics = facts.diagnostics.as_deref().unwrap_or_default();
-    let broken = diagnostics.iter().any(|it| it.severity == Severity::Error);
-    let mut notices = Vec::new();
-    if let (true, Opinion::Say { reason, message, .. }) = (broken, accepted(diagnostics)) {
-        notices.push(Notice { reason, note: message });
+    match &facts.reported.status {
+        ReportedStatus::Conditions(_) => Vec::new(),
+        ReportedStatus::Ancestors(present) => match ancestors::left_out(facts, present) {
+            0 => Vec::new(),
+            count => std::iter::once(no_room(count)).chain(faults(diagnostics)).collect(),
+        },
+        ReportedStatus::Addresses(_) | ReportedStatus::Absent => told(diagnostics, verdict),
     }
+}
+
+/// What the agent found, and what the hub says beyond it.
+fn told(diagnostics: &[Diagnostic], verdict: &Verdict) -> Vec<Notice> {
+    let broken = diagnostics.iter().any(|it| it.severity == Severity::Error);
+    let mut notices = faults(diagnostics);
     match verdict {
         // The agent has said it with the field.
         Verdict::Problem { reason, .. } if broken && reason == "Unresolved" => {}
         Verdict::Problem { reason, message } => notices.push(Notice {
             reason: word(reason),
-            note: hubline::wire::text::shortened(message.clone()),
+            note: shortened(message.clone()),
         }),
         Verdict::Unknown | Verdict::Nothing | Verdict::Programmed | Verdict::Pending => {}
     }
     notices
+}
+
+/// What does not work, and then what works, but perhaps not as meant: nothing else would say either on the object.
+fn faults(diagnostics: &[Diagnostic]) -> Vec<Notice> {
+    let all = [Severity::Error, Severity::Warning].into_iter().map(|severity| {
+        let alike = diagnostics.iter().filter(|it| it.severity == severity);
+        alike.collect::<Vec<_>>()
+    });
+    let notice = |alike: Vec<&Diagnostic>| {
+        Some(Notice {
+            reason: word(&alike.first()?.reason),
+            note: shortened(sentences(&alike)),
+        })
+    };
+    all.filter_map(notice).collect()
+}
+
+fn no_room(count: usize) -> Notice {
+    let most = ancestors::MOST;
+    Notice {
+        reason: "AncestorsFull".to_owned(),
+        note: format!(
+            "status.ancestors takes {most} entries, of all controllers together; what the policy does by {count} more \
+             ancestors is not said there"
+        ),
+    }
 }
 
 impl Notice {

@@ -1,5 +1,6 @@
 //! Objects, words of hubs and an API server for the tests of this module.
 
+mod ancestors;
 mod ledger;
 mod notices;
 mod queue;
@@ -69,7 +70,7 @@ fn reported(by_us: bool, generation: i64, status: ReportedStatus) -> Reported {
 }
 
 fn conditions(list: &Value) -> ReportedStatus {
-    ReportedStatus::conditions(&json!({"conditions": list}))
+    ReportedStatus::of(Kind::ApisixRoute, &json!({"conditions": list}))
 }
 
 fn addresses(list: &[&str]) -> ReportedStatus {
@@ -84,6 +85,7 @@ fn facts(standing: Standing, reported: Reported, diagnostics: Vec<Diagnostic>) -
             standing,
             keys,
             whole: true,
+            ..Declared::default()
         }),
         diagnostics: (!diagnostics.is_empty()).then(|| diagnostics.into()),
     }

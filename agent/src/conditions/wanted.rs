@@ -5,8 +5,8 @@ use hubline::wire::text::shortened;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::Facts;
 use super::verdict::Verdict;
+use super::{Facts, ancestors};
 use crate::output::Standing;
 use crate::source::ReportedStatus;
 
@@ -64,6 +64,11 @@ pub(super) fn status(facts: &Facts, verdict: &Verdict, addresses: Option<&[Strin
             let wanted = conditions(facts, present, verdict, now)?;
             Some(json!({"conditions": wanted}))
         }
+        ReportedStatus::Ancestors(present) => {
+            let wanted = ancestors::wanted(facts, present, now)?;
+            Some(json!({"ancestors": wanted}))
+        }
+        ReportedStatus::Absent => None,
     }
 }
 
@@ -111,7 +116,8 @@ fn conditions(facts: &Facts, present: &[Value], verdict: &Verdict, now: Timestam
     (wanted != present).then_some(wanted)
 }
 
-fn apply(conditions: &mut Vec<Value>, kind: &str, opinion: Opinion, generation: i64, now: Timestamp) {
+/// Makes one condition say what it should.
+pub(super) fn apply(conditions: &mut Vec<Value>, kind: &str, opinion: Opinion, generation: i64, now: Timestamp) {
     let at = conditions.iter().position(|condition| condition["type"] == kind);
     let (holds, reason, message) = match opinion {
         Opinion::Keep => return,

@@ -225,6 +225,8 @@ impl Writer {
         let what = match &facts.reported.status {
             ReportedStatus::Addresses(_) => "addresses",
             ReportedStatus::Conditions(_) => "conditions",
+            ReportedStatus::Ancestors(_) => "ancestors",
+            ReportedStatus::Absent => return,
         };
         debug!(kind = id.kind.name(), object = %id.name, what, "status written");
         self.options.metrics.status_written(id.kind.name());

@@ -15,7 +15,7 @@ macro_rules! custom_objects {
 
         impl CustomObjects {
             /// Whether an object is known.
-            pub(super) fn has(&self, kind: Kind, name: &Name) -> bool {
+            pub(crate) fn has(&self, kind: Kind, name: &Name) -> bool {
                 match kind {
                     $(Kind::$kind => self.$field.contains_key(name),)*
                     _ => false,

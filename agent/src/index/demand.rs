@@ -28,6 +28,8 @@ pub struct Demand {
     pub route_policies: BTreeMap<Name, RoutePolicy>,
     /// Services to which requests go as it says.
     pub backend_policies: BTreeMap<Name, BackendPolicy>,
+    /// Of a policy, the objects that it names, also where it is wrong and changes nothing there: its status tells of them.
+    pub policy_targets: BTreeSet<Name>,
 }
 
 /// What a policy says of all routes of an object.

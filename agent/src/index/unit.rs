@@ -93,7 +93,7 @@ impl Unit {
         })
     }
 
-    /// The object that a unit is, where it has a status that agents write.
+    /// The object that a unit is, where agents tell on it what became of it.
     pub(crate) fn reporting(&self) -> Option<ObjectId> {
         self.asker().filter(|id| id.kind.is_reported())
     }

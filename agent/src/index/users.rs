@@ -77,7 +77,6 @@ impl<T: PartialEq> Users<T> {
     }
 
     /// What one object asks for.
-    #[cfg(test)]
     pub(crate) fn asked(&self, user: &ObjectId) -> impl Iterator<Item = &Name> {
         self.targets_of.get(user).into_iter().flatten()
     }

@@ -15,6 +15,11 @@ use super::crd::Root;
 /// after any restart what it wrote itself.
 pub const FIELD_MANAGER: &str = "hubline-agent";
 
+/// The name under which this agent speaks of objects: in events, and in the status of policies, where each controller has
+/// entries of its own. None of the controllers in `ingressClass.controllers`, since apisix-ingress-controller's is one of
+/// them, and may run beside.
+pub const CONTROLLER: &str = "hubline.dev/agent";
+
 /// See the module.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reported {
@@ -37,27 +42,35 @@ pub enum ReportedStatus {
     Addresses(Vec<Box<str>>),
     /// `status.conditions`, as they are: those of other writers are kept as they wrote them.
     Conditions(Vec<Value>),
+    /// `status.ancestors` of a policy, as they are: an entry for each controller and object that the policy acts through.
+    Ancestors(Vec<Value>),
+    /// There is none: what is wrong with such objects is told by events alone.
+    Absent,
 }
 
-/// A type whose objects may have a status that an agent writes.
+/// A type on whose objects an agent may tell what became of them.
 pub trait Reports {
-    /// What the status says; none where agents write none.
-    fn reported(&self) -> Option<Reported> {
+    /// What the status says; none where agents tell nothing.
+    fn reported(&self, _kind: Kind) -> Option<Reported> {
         None
     }
 }
 
 impl ReportedStatus {
-    /// The conditions in a status.
+    /// What matters in the status of an object of this kind.
     #[must_use]
-    pub fn conditions(status: &Value) -> Self {
-        let list = status.get("conditions").and_then(Value::as_array);
-        Self::Conditions(list.cloned().unwrap_or_default())
+    pub fn of(kind: Kind, status: &Value) -> Self {
+        match kind {
+            Kind::Ingress => Self::addresses(status),
+            Kind::BackendTrafficPolicy | Kind::HttpRoutePolicy | Kind::L4RoutePolicy => {
+                Self::Ancestors(list(status, "ancestors"))
+            }
+            Kind::PluginConfig | Kind::GatewayProxy => Self::Absent,
+            _ => Self::Conditions(list(status, "conditions")),
+        }
     }
 
-    /// The addresses in the status of an Ingress.
-    #[must_use]
-    pub fn addresses(status: &Value) -> Self {
+    fn addresses(status: &Value) -> Self {
         let entries = status.pointer("/loadBalancer/ingress").and_then(Value::as_array);
         let address = |entry: &Value| {
             let text = entry["ip"].as_str().or(entry["hostname"].as_str());
@@ -67,8 +80,13 @@ impl ReportedStatus {
     }
 }
 
+fn list(status: &Value, field: &str) -> Vec<Value> {
+    let list = status.get(field).and_then(Value::as_array);
+    list.cloned().unwrap_or_default()
+}
+
 impl Kind {
-    /// Whether agents write a status of such objects.
+    /// Whether agents tell on such objects what became of them: by a status, or by events where there is none.
     #[must_use]
     pub fn is_reported(self) -> bool {
         match self {
@@ -79,10 +97,12 @@ impl Kind {
             | Self::ApisixConsumer
             | Self::ApisixPluginConfig
             | Self::ApisixGlobalRule
-            | Self::Consumer => true,
-            // Policies have a status for each object that they act through, which is not written yet; the rest has none.
-            Self::BackendTrafficPolicy | Self::HttpRoutePolicy | Self::L4RoutePolicy => false,
-            Self::PluginConfig | Self::GatewayProxy => false,
+            | Self::BackendTrafficPolicy
+            | Self::HttpRoutePolicy
+            | Self::L4RoutePolicy
+            | Self::Consumer
+            | Self::PluginConfig
+            | Self::GatewayProxy => true,
             Self::IngressClass | Self::Service | Self::EndpointSlice | Self::Secret | Self::Node => false,
         }
     }
@@ -108,6 +128,8 @@ fn is_by_us(meta: &ObjectMeta, status: &ReportedStatus) -> bool {
     let path = match status {
         ReportedStatus::Addresses(_) => "/f:status/f:loadBalancer/f:ingress",
         ReportedStatus::Conditions(_) => "/f:status/f:conditions",
+        ReportedStatus::Ancestors(_) => "/f:status/f:ancestors",
+        ReportedStatus::Absent => return false,
     };
     let mut entries = meta.managed_fields.iter().flatten();
     entries.any(|entry| {
@@ -118,7 +140,7 @@ fn is_by_us(meta: &ObjectMeta, status: &ReportedStatus) -> bool {
 }
 
 impl Reports for networking::Ingress {
-    fn reported(&self) -> Option<Reported> {
+    fn reported(&self, _kind: Kind) -> Option<Reported> {
         let balancer = self.status.as_ref().and_then(|status| status.load_balancer.as_ref());
         let entries = balancer
             .and_then(|balancer| balancer.ingress.as_deref())
@@ -133,8 +155,9 @@ impl Reports for networking::Ingress {
 }
 
 impl<K: HasSpec<Spec: Clone + std::fmt::Debug>> Reports for Root<K> {
-    fn reported(&self) -> Option<Reported> {
-        Some(Reported::new(&self.metadata, ReportedStatus::conditions(&self.status)))
+    fn reported(&self, kind: Kind) -> Option<Reported> {
+        let status = ReportedStatus::of(kind, &self.status);
+        Some(Reported::new(&self.metadata, status))
     }
 }
 

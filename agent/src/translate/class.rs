@@ -1,6 +1,6 @@
 //! Which Ingresses and custom resources are ours.
 
-use super::TranslateOptions;
+use super::{TranslateOptions, ancestors};
 use crate::index::Index;
 use crate::output::Standing;
 use crate::source::object::{Ingress, IngressClass};
@@ -12,11 +12,17 @@ const APISIX: &str = "apisix.apache.org/";
 /// An Ingress is ours when the IngressClass it names has one of our controllers, or, where no such IngressClass exists,
 /// when the class has our name. One that names no class is ours when a default IngressClass is ours.
 pub(super) fn is_ours(index: &Index, options: &TranslateOptions, ingress: &Ingress) -> bool {
+    of_ours(index, options, ingress).is_some()
+}
+
+/// The IngressClass by which an Ingress is ours; of several default ones the first by name.
+pub(super) fn of_ours<'a>(index: &'a Index, options: &TranslateOptions, ingress: &'a Ingress) -> Option<&'a str> {
     match &ingress.class {
-        Some(named) => is_class_ours(index, options, named),
+        Some(named) => is_class_ours(index, options, named).then_some(&**named),
         None => {
-            let mut defaults = index.classes.values().filter(|class| class.is_default);
-            defaults.any(|class| is_controller_ours(options, class))
+            let mut defaults = index.classes.iter().filter(|(_, class)| class.is_default);
+            let ours = defaults.find(|(_, class)| is_controller_ours(options, class));
+            ours.map(|(name, _)| &*name.name)
         }
     }
 }
@@ -33,7 +39,7 @@ pub(super) fn is_custom_ours(index: &Index, options: &TranslateOptions, class: O
     }
 }
 
-/// Whose an object with a status is.
+/// Whose an object is on which agents tell what became of it.
 pub(super) fn standing(index: &Index, options: &TranslateOptions, id: &ObjectId) -> Standing {
     let (custom, name) = (&index.custom, &id.name);
     let is_ours = |class: Option<&str>| is_custom_ours(index, options, class);
@@ -63,12 +69,18 @@ pub(super) fn standing(index: &Index, options: &TranslateOptions, id: &ObjectId)
             let rule = custom.apisix_global_rules.get(name);
             rule.map(|it| is_ours(it.spec.ingress_class_name.as_deref()))
         }
-        Kind::Consumer => custom.consumers.get(name).map(|_| true),
-        // These have no status of their own, or one that is not written.
+        Kind::Consumer
+        | Kind::PluginConfig
+        | Kind::GatewayProxy
+        | Kind::BackendTrafficPolicy
+        | Kind::HttpRoutePolicy
+        | Kind::L4RoutePolicy => custom.has(id.kind, name).then_some(true),
+        // Nothing is told on these.
         _ => None,
     };
     let listed = [id.kind, Kind::IngressClass];
-    match ours.filter(|_| listed.iter().all(|kind| index.listings.is_listed(*kind))) {
+    let listed = listed.iter().all(|kind| index.listings.is_listed(*kind)) && ancestors::are_known(index, id.kind);
+    match ours.filter(|_| listed) {
         None => Standing::Unknown,
         Some(true) => Standing::Ours,
         Some(false) => Standing::Foreign,

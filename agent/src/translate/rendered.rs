@@ -72,6 +72,7 @@ impl Rendered {
             standing: Standing::Ours,
             keys: keys.into_iter().collect(),
             whole,
+            ..Declared::default()
         }
     }
 

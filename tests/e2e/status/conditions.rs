@@ -149,6 +149,7 @@ fn of(id: ObjectId) -> Vec<(ObjectId, Option<Arc<Declared>>)> {
             standing,
             keys,
             whole: true,
+            ..Declared::default()
         })),
     )]
 }

@@ -9,6 +9,7 @@ fn declared(standing: Standing, keys: &[Key]) -> Option<Arc<Declared>> {
         standing,
         keys,
         whole: true,
+        ..Declared::default()
     }))
 }
 

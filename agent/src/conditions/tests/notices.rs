@@ -3,6 +3,7 @@ use hubline::model::Severity;
 use super::*;
 use crate::conditions::notice::{Notice, of};
 use crate::conditions::verdict::Verdict;
+use crate::conditions::wanted;
 
 fn broken(reason: &str, message: &str) -> Diagnostic {
     diagnostic(&id(Kind::Ingress, "web"), Severity::Error, reason, "spec.x", message)
@@ -45,6 +46,46 @@ fn an_ingress_is_told_what_the_agent_found_and_what_the_hub_says_beyond_it() {
         Verdict::Pending,
     ] {
         assert_eq!(told(Vec::new(), &fine), [], "{fine:?}");
+    }
+}
+
+#[test]
+fn what_has_no_status_is_told_of_by_events_alone() {
+    let warned = |message: &str| Diagnostic {
+        severity: Severity::Warning,
+        ..broken("UnsupportedValue", message)
+    };
+    for kind in [Kind::PluginConfig, Kind::GatewayProxy, Kind::Ingress] {
+        let absent = || {
+            reported(
+                true,
+                1,
+                ReportedStatus::of(kind, &json!({"conditions": [{"type": "Odd"}]})),
+            )
+        };
+        let told = |diagnostics, verdict: &Verdict| {
+            let facts = facts(Standing::Ours, absent(), diagnostics);
+            assert_eq!(wanted::status(&facts, verdict, None, at(7)), None, "{kind:?}");
+            of(&facts, verdict)
+        };
+        let all = vec![
+            warned("does nothing"),
+            broken("UnsupportedPlugin", "no"),
+            warned("neither"),
+        ];
+        let refused = problem("Refused");
+        assert_eq!(
+            pairs(&told(all, &refused)),
+            [
+                ("UnsupportedPlugin", "spec.x: no"),
+                ("UnsupportedValue", "spec.x: does nothing; spec.x: neither"),
+                ("Refused", "Route x: why"),
+            ]
+        );
+        // What is only a warning does not hide that something else is missing.
+        let unresolved = told(vec![warned("does nothing")], &problem("Unresolved"));
+        assert_eq!(unresolved.len(), 2, "{unresolved:?}");
+        assert_eq!(told(Vec::new(), &Verdict::Programmed), [], "{kind:?}");
     }
 }
 

@@ -114,10 +114,7 @@ impl Server {
     /// As a watch would tell it.
     pub(super) fn reported(&self, id: &ObjectId, path: &str) -> Reported {
         let object = self.get(path);
-        let status = match id.kind {
-            crate::source::Kind::Ingress => ReportedStatus::addresses(&object["status"]),
-            _ => ReportedStatus::conditions(&object["status"]),
-        };
+        let status = ReportedStatus::of(id.kind, &object["status"]);
         Reported::new(&serde_json::from_value(object["metadata"].clone()).unwrap(), status)
     }
 

@@ -13,6 +13,7 @@ fn declared(keys: &[Key]) -> Declared {
         standing: Standing::Ours,
         keys: keys.into(),
         whole: true,
+        ..Declared::default()
     }
 }
 

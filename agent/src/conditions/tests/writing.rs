@@ -14,11 +14,12 @@ use super::*;
 use crate::conditions::{Ledger, Options, Sources, run};
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
-use crate::output::Output;
+use crate::output::{Ancestor, Output};
 use crate::publish::Publisher;
 use crate::status::StatusBoard;
 
 const ROUTE: &str = "/apis/apisix.apache.org/v2/namespaces/shop/apisixroutes/web";
+const POLICY: &str = "/apis/apisix.apache.org/v1alpha1/namespaces/shop/httproutepolicies/web";
 const INGRESS: &str = "/apis/networking.k8s.io/v1/namespaces/shop/ingresses/web";
 
 /// Far longer than anything here waits, on the paused clock.
@@ -93,6 +94,7 @@ impl Replica {
                 standing,
                 keys,
                 whole: true,
+                ..Declared::default()
             })),
         )]);
         key
@@ -274,6 +276,74 @@ async fn what_another_wrote_in_between_is_not_overwritten() {
     sleep(LONG).await;
     assert_eq!(server.take_calls(), [""; 0]);
     replica.end().await;
+}
+
+/// A replica that sees a policy that acts through one IngressClass.
+fn begun_with_policy(server: &Server) -> Replica {
+    let replica = Replica::start(server);
+    let policy = id(Kind::HttpRoutePolicy, "web");
+    replica.watch(&policy, POLICY);
+    let class = Ancestor {
+        group: "networking.k8s.io".into(),
+        kind: "IngressClass".into(),
+        name: "apisix".into(),
+        targets: [0].into(),
+    };
+    let declared = Declared {
+        standing: Standing::Ours,
+        ancestors: [class].into(),
+        ..Declared::default()
+    };
+    replica.ledger.declare(vec![(policy, Some(Arc::new(declared)))]);
+    replica
+}
+
+/// Controller and reason of each entry of the policy.
+fn entries(server: &Server) -> Vec<[String; 2]> {
+    let list = server.get(POLICY)["status"]["ancestors"].as_array().cloned();
+    let text = |it: &Value| it.as_str().unwrap().to_owned();
+    let entry = |it: &Value| [text(&it["controllerName"]), text(&it["conditions"][0]["reason"])];
+    list.unwrap_or_default().iter().map(entry).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policys_entries_lose_nobody_elses_and_survive_restarts() {
+    let server = Server::default();
+    server.put(POLICY, &json!({}));
+    let replica = begun_with_policy(&server);
+    // Another controller was quicker, which the watch has not told yet.
+    let others = json!({"controllerName": "peer", "conditions": [{"reason": "Conflicted"}]});
+    server.put(POLICY, &json!({"ancestors": [others]}));
+    server.called(1).await;
+    sleep(Duration::from_millis(10)).await;
+    let peer = ["peer".to_owned(), "Conflicted".to_owned()];
+    assert_eq!(entries(&server), std::slice::from_ref(&peer), "the watch is behind");
+    let policy = id(Kind::HttpRoutePolicy, "web");
+    replica.watch(&policy, POLICY);
+    sleep(LONG).await;
+    let ours = |reason: &str| [crate::source::CONTROLLER.to_owned(), reason.to_owned()];
+    assert_eq!(entries(&server), [peer.clone(), ours("Accepted")]);
+    let fault = diagnostic(&policy, Severity::Error, "Conflicted", "spec.targetRefs[0]", "x");
+    replica.ledger.diagnose(vec![fault.clone()]);
+    sleep(LONG).await;
+    assert_eq!(entries(&server), [peer.clone(), ours("Conflicted")]);
+    replica.end().await;
+    server.take_calls();
+
+    let next = begun_with_policy(&server);
+    next.ledger.diagnose(vec![fault]);
+    sleep(LONG).await;
+    assert_eq!(server.take_calls(), [""; 0]);
+    // It acts through nothing of ours any more.
+    let declared = Declared {
+        standing: Standing::Ours,
+        ..Declared::default()
+    };
+    next.ledger.declare(vec![(policy, Some(Arc::new(declared)))]);
+    sleep(LONG).await;
+    assert_eq!(entries(&server), [peer]);
+    assert_eq!(server.take_calls().len(), 1);
+    next.end().await;
 }
 
 #[tokio::test(start_paused = true)]

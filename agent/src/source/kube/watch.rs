@@ -172,7 +172,7 @@ pub(super) fn reported<K: Watched>(event: &Event<DeserializeGuard<K>>) -> Option
     if !kind.is_reported() {
         return None;
     }
-    Some((ObjectId { kind, name }, object.reported()?))
+    Some((ObjectId { kind, name }, object.reported(kind)?))
 }
 
 /// A watch that is refused from the start comes as one that failed: kube reads an answer of any status as events. What

@@ -13,6 +13,7 @@ use proptest::test_runner::TestCaseResult;
 
 use super::fixture::*;
 use super::*;
+use crate::output::Ancestor;
 use crate::source::{Object, ObjectId};
 use generate::{Start, any_object, history};
 use world::{Step, World};
@@ -65,9 +66,32 @@ fn check(world: &mut World) -> TestCaseResult {
     let anew = known(anew);
     prop_assert_eq!(differences(&held, &anew), Vec::<String>::new());
     prop_assert_eq!(&held, &anew);
-    let (_, fresh) = world.fresh();
+    let (other, fresh) = world.fresh();
     prop_assert_eq!(&held, &known(fresh));
+    // What stays as it was published is still led to.
+    if askers.is_empty() {
+        prop_assert_eq!(ancestors(&world.translator), ancestors(&other));
+    }
     Ok(())
+}
+
+/// Through what each policy acts; none where it is not known.
+fn ancestors(translator: &Translator) -> BTreeMap<&Unit, Option<&[Ancestor]>> {
+    let policy = |unit: &Unit| {
+        let kind = unit.asker()?.kind;
+        matches!(
+            kind,
+            Kind::BackendTrafficPolicy | Kind::HttpRoutePolicy | Kind::L4RoutePolicy
+        )
+        .then_some(())
+    };
+    let policies = translator.published.iter().filter(|(unit, _)| policy(unit).is_some());
+    let told = policies.filter_map(|(unit, published)| Some((unit, published.declared.as_deref()?)));
+    told.map(|(unit, declared)| {
+        let known = declared.standing == Standing::Ours;
+        (unit, known.then_some(&*declared.ancestors))
+    })
+    .collect()
 }
 
 /// Resources that differ, for people.

@@ -25,7 +25,8 @@ pub(super) fn read(draft: &mut Draft<'_>, field: &str, check: &HealthCheck) -> H
 }
 
 fn active(draft: &mut Draft<'_>, field: &str, check: &ActiveHealthCheck) -> ActiveChecks {
-    let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let host = "is neither a DNS name nor an IP address";
+    let path = "is no path: one begins with / and has no blanks";
     ActiveChecks {
         protocol: protocol(draft, field, check.check_type.as_deref()),
         timeout_ms: timeout(draft, field, check.timeout.as_ref()),
@@ -36,10 +37,16 @@ fn active(draft: &mut Draft<'_>, field: &str, check: &ActiveHealthCheck) -> Acti
             1,
             i64::from(u32::MAX),
         ),
-        host: text(&check.host),
+        host: written(draft, &format!("{field}.host"), check.host.as_deref(), host, is_host),
         port: port(draft, field, check.port),
-        path: text(&check.http_path),
-        headers: check.request_headers.clone(),
+        path: written(
+            draft,
+            &format!("{field}.httpPath"),
+            check.http_path.as_deref(),
+            path,
+            is_path,
+        ),
+        headers: headers(draft, &format!("{field}.requestHeaders"), &check.request_headers),
         insecure: check.strict_tls == Some(false),
         healthy: check
             .healthy
@@ -52,6 +59,45 @@ fn active(draft: &mut Draft<'_>, field: &str, check: &ActiveHealthCheck) -> Acti
             .map(|it| unhealthy(draft, &format!("{field}.unhealthy"), it))
             .unwrap_or_default(),
     }
+}
+
+/// A text that is put into the check's request as it stands; one that cannot stand there is left out here, since the
+/// hub would refuse the whole Service for it.
+fn written(
+    draft: &mut Draft<'_>,
+    field: &str,
+    given: Option<&str>,
+    wrong: &str,
+    fits: fn(&str) -> bool,
+) -> Option<String> {
+    let text = given.filter(|text| !text.is_empty())?;
+    if fits(text) {
+        return Some(text.to_owned());
+    }
+    draft.wrong(field, format!("{} {wrong}; it is left out", value::shown(text)));
+    None
+}
+
+fn headers(draft: &mut Draft<'_>, field: &str, lines: &[String]) -> Vec<String> {
+    let lines = lines.iter().enumerate().filter_map(|(at, line)| {
+        let wrong = "is no header as \"Name: value\"";
+        written(draft, &format!("{field}[{at}]"), Some(line), wrong, is_header)
+    });
+    lines.collect()
+}
+
+/// Whether it can stand in a Host header.
+fn is_host(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte))
+}
+
+fn is_path(text: &str) -> bool {
+    text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn is_header(text: &str) -> bool {
+    text.contains(':') && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }
 
 fn passive(draft: &mut Draft<'_>, field: &str, check: &PassiveHealthCheck) -> PassiveChecks {

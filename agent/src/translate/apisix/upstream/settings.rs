@@ -97,8 +97,8 @@ fn balancing(draft: &mut Draft<'_>, field: &str, balancer: &LoadBalancer) -> Opt
                 draft.wrong(format!("{field}.hashOn"), message);
                 return None;
             }
-            if key.is_empty() && hash_on != "consumer" {
-                draft.wrong(format!("{field}.key"), "is needed for chash; requests go round");
+            if let Some(fault) = fault_of_key(&hash_on, &key) {
+                draft.wrong(format!("{field}.key"), format!("{fault}; requests go round"));
                 return None;
             }
             Some(LoadBalancing::ConsistentHash { hash_on, key })
@@ -111,6 +111,41 @@ fn balancing(draft: &mut Draft<'_>, field: &str, balancer: &LoadBalancer) -> Opt
             draft.wrong(format!("{field}.type"), message);
             None
         }
+    }
+}
+
+/// What is wrong with a key: APISIX refuses the whole upstream where it knows no such variable, or where it can be no
+/// name (its `upstream_hash_vars_schema` and `upstream_hash_header_schema`).
+fn fault_of_key(hash_on: &str, key: &str) -> Option<String> {
+    const VARIABLES: [&str; 10] = [
+        "uri",
+        "server_name",
+        "server_addr",
+        "request_uri",
+        "remote_port",
+        "remote_addr",
+        "query_string",
+        "host",
+        "hostname",
+        "mqtt_client_id",
+    ];
+    let is_word = |text: &str| {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        !text.is_empty() && text.bytes().all(known)
+    };
+    match hash_on {
+        "consumer" => None,
+        _ if key.is_empty() => Some("is needed for chash".to_owned()),
+        "vars" if !VARIABLES.contains(&key) && !key.strip_prefix("arg_").is_some_and(is_word) => Some(format!(
+            "{} is none of {}, arg_NAME",
+            value::shown(key),
+            VARIABLES.join(", ")
+        )),
+        "header" | "cookie" if !is_word(key) => Some(format!(
+            "{} is no name of letters, digits, '-' and '_'",
+            value::shown(key)
+        )),
+        _ => None,
     }
 }
 
@@ -127,6 +162,14 @@ fn host(draft: &mut Draft<'_>, field: &str, given: &UpstreamSettings) -> Option<
         ("", _) => None,
         ("pass", _) => Some(HostHandling::Pass),
         ("node", _) => Some(HostHandling::Node),
+        // It is put into a request's head as it stands; the hub would refuse the whole Service for it.
+        ("rewrite", Some(host)) if !host.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            let shown = value::shown(&host);
+            let message =
+                format!("{shown} is no host: printable ASCII without blanks is needed; the client's Host is passed");
+            draft.wrong(format!("{field}.upstreamHost"), message);
+            None
+        }
         ("rewrite", Some(host)) => Some(HostHandling::Rewrite(host)),
         ("rewrite", None) => {
             let message = "is needed where passHost is rewrite; the client's Host is passed";

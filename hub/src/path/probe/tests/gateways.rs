@@ -36,6 +36,15 @@ fn often(spec: ProbeSpec, gateways: &[SocketAddr]) -> ProbeSpec {
     }
 }
 
+/// Waits until what comes through says nothing, and sees it stay so.
+async fn says_nothing(prober: &mut Running, through: &Vantage) {
+    let gone = ProbeResult::Nothing(NoData::EchoGone);
+    prober.until(through, |result| *result == gone).await;
+    for _ in 0..5 {
+        assert_eq!(prober.next(through).await.result, gone);
+    }
+}
+
 #[tokio::test]
 async fn each_instance_is_a_vantage_of_its_own() {
     let (agent, wrong) = (echo("room-a").await, echo("room-b").await);
@@ -98,11 +107,7 @@ async fn through_a_missing_echo_nothing_is_seen() {
     prober.until(&through, is_bad).await;
     // The agent goes: the line is good without it, and what APISIX finds there says nothing.
     agent.stop().await;
-    let gone = ProbeResult::Nothing(NoData::EchoGone);
-    prober.until(&through, |result| *result == gone).await;
-    for _ in 0..5 {
-        assert_eq!(prober.next(&through).await.result, gone);
-    }
+    says_nothing(&mut prober, &through).await;
     // The line goes too: now it speaks again.
     endpoint.stop().await;
     prober.until(&through, is_bad).await;
@@ -145,9 +150,5 @@ async fn through_a_missing_echo_of_an_empty_cluster_nothing_is_seen() {
     let through = vantage(apisix.address);
     prober.until(&through, is_bad).await;
     agent.stop().await;
-    let gone = ProbeResult::Nothing(NoData::EchoGone);
-    prober.until(&through, |result| *result == gone).await;
-    for _ in 0..5 {
-        assert_eq!(prober.next(&through).await.result, gone);
-    }
+    says_nothing(&mut prober, &through).await;
 }
