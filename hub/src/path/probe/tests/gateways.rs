@@ -52,9 +52,15 @@ async fn each_instance_is_a_vantage_of_its_own() {
         answering(BAD_GATEWAY).await,
         answering("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await,
     );
-    let gone = refusing().await;
+    let gone = refusing();
     let (line, _all) = spec(&[agent.address]);
-    let instances = [agent.address, wrong.address, broken.address, unaware.address, gone];
+    let instances = [
+        agent.address,
+        wrong.address,
+        broken.address,
+        unaware.address,
+        gone.address,
+    ];
     let mut prober = Running::start(often(line, &instances));
     // Until it is known that the agent's echo is there.
     assert!(is_good(&prober.line().await));
@@ -65,7 +71,7 @@ async fn each_instance_is_a_vantage_of_its_own() {
         (wrong.address, ProbeResult::Bad(other)),
         (broken.address, ProbeResult::Bad(bad_gateway)),
         (unaware.address, ProbeResult::Nothing(NoData::NoProbeRoute)),
-        (gone, ProbeResult::Nothing(NoData::GatewayGone)),
+        (gone.address, ProbeResult::Nothing(NoData::GatewayGone)),
     ] {
         assert_eq!(prober.next(&vantage(address)).await.result, wanted, "{address}");
     }

@@ -106,20 +106,20 @@ async fn a_round_outlives_the_end_of_the_kept_connection() {
 
 #[tokio::test]
 async fn a_silent_line_is_a_timeout() {
-    let (agent, endpoint) = (silent().await, refusing().await);
+    let (agent, endpoint) = (silent().await, refusing());
     let (mut spec, all) = spec(&[agent.address]);
     spec.timeout = TimeoutPolicy::Fixed(Duration::from_millis(20));
     let mut prober = Running::start(spec);
     assert_eq!(prober.line().await, ProbeResult::Bad(ProbeFailure::Timeout));
     // A dead pod that refuses proves the line, even where the agent is silent.
-    all.send_replace(samples(&[endpoint]));
+    all.send_replace(samples(&[endpoint.address]));
     prober.until(&Vantage::Line, is_good).await;
 }
 
 #[tokio::test]
 async fn a_line_that_rejects_is_refused() {
-    let (agent, one, other) = (refusing().await, refusing().await, refusing().await);
-    let (spec, all) = spec(&[agent]);
+    let (agent, one, other) = (refusing(), refusing(), refusing());
+    let (spec, all) = spec(&[agent.address]);
     let mut prober = Running::start(spec);
     let nothing = ProbeResult::Nothing(NoData::NothingToProbe);
     assert_eq!(
@@ -127,11 +127,11 @@ async fn a_line_that_rejects_is_refused() {
         nothing,
         "an agent that restarts in an empty cluster"
     );
-    all.send_replace(samples(&[one, other]));
+    all.send_replace(samples(&[one.address, other.address]));
     let seen = prober.until(&Vantage::Line, |result| *result != nothing).await;
     assert_eq!(seen.last(), Some(&ProbeResult::Bad(ProbeFailure::Refused)));
     let alive = silent().await;
-    all.send_replace(samples(&[one, alive.address]));
+    all.send_replace(samples(&[one.address, alive.address]));
     prober.until(&Vantage::Line, is_good).await;
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hubline::model::ClusterId;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -53,10 +53,17 @@ impl Drop for Server {
     }
 }
 
-/// A port that refuses.
-pub(super) async fn refusing() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
+/// A port that refuses, for as long as this is held: it is bound, so that nobody else gets it, and does not listen.
+pub(super) struct Refusing {
+    pub(super) address: SocketAddr,
+    _bound: TcpSocket,
+}
+
+pub(super) fn refusing() -> Refusing {
+    let bound = TcpSocket::new_v4().unwrap();
+    bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = bound.local_addr().unwrap();
+    Refusing { address, _bound: bound }
 }
 
 pub(super) async fn listener() -> (TcpListener, SocketAddr) {
@@ -122,7 +129,7 @@ fn serve_on(listener: TcpListener, address: SocketAddr, answering: Option<Answer
 /// The same echo again, where it was.
 pub(super) async fn echo_again(cluster: &str, address: SocketAddr) -> Server {
     let fresh = echo(cluster).await;
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
     socket.set_reuseaddr(true).unwrap();
     socket.bind(address).unwrap();
     let listener = socket.listen(64).unwrap();

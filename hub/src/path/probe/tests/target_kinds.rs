@@ -71,10 +71,10 @@ fn assert_bad(result: &ProbeResult, label: &str, words: &str) {
 
 #[tokio::test]
 async fn tcp_is_good_when_it_connects() {
-    let (there, gone) = (silent().await, refusing().await);
+    let (there, gone) = (silent().await, refusing());
     let tcp = |address: SocketAddr| target(&format!("{{name: db, kind: tcp, address: \"{address}\"}}"));
     assert_good(&ask(&tcp(there.address)).await);
-    assert_eq!(ask(&tcp(gone)).await, ProbeResult::Bad(ProbeFailure::Refused));
+    assert_eq!(ask(&tcp(gone.address)).await, ProbeResult::Bad(ProbeFailure::Refused));
     let elsewhere = ask_within(
         &tcp(there.address),
         PATIENCE,
